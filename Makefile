@@ -1,0 +1,52 @@
+# make help lists what can be done; everything else says what it does as it goes.
+PYTHON := .venv/bin/python
+.DEFAULT_GOAL := help
+.PHONY: help setup demo run test check bench lint types imports pytest format pins clean distclean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## Set up all that is needed (what is done is skipped)
+	@deploy/setup.sh
+
+demo: setup ## Place real calls and show them, their CDRs and the money
+	@$(PYTHON) -m tests.demo
+
+run: setup ## Run callctl with its own Asterisk and PostgreSQL until Ctrl-C
+	@.venv/bin/callctl run
+
+test: setup lint types imports pytest ## Run all tests: lint, types, import order, pytest
+
+check: test ## The same; exactly what .ci/run runs
+
+bench: setup ## Measure callctl against plain Dial() on this machine
+	@$(PYTHON) -m tests.bench
+
+lint: $(PYTHON) ## Check style and formatting (ruff)
+	@$(PYTHON) -m ruff check
+	@$(PYTHON) -m ruff format --check
+
+types: $(PYTHON) ## Check types (mypy, strict)
+	@$(PYTHON) -m mypy
+
+imports: $(PYTHON) ## Check that packages import only lower ones (import-linter)
+	@.venv/bin/lint-imports --no-logo
+
+pytest: $(PYTHON) ## Run the tests alone; make pytest ARGS="tests/db -x" runs some
+	@$(PYTHON) -m pytest $(ARGS)
+
+format: $(PYTHON) ## Format the code and mend what ruff can mend
+	@$(PYTHON) -m ruff check --fix
+	@$(PYTHON) -m ruff format
+
+pins: $(PYTHON) ## Write the versions of .venv to deploy/constraints.txt
+	@$(PYTHON) -m pip --disable-pip-version-check freeze --exclude-editable > deploy/constraints.txt
+
+clean: ## Remove what running left behind (data and logs too); keeps .venv and the image
+	@deploy/clean.sh
+
+distclean: clean ## Remove .venv and the Asterisk image as well
+	@deploy/clean.sh all
+
+$(PYTHON):
+	@echo "there is no .venv yet: run make setup" >&2; exit 2

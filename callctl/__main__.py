@@ -1,0 +1,5 @@
+"""`python -m callctl` is the command `callctl`."""
+
+from callctl.cli.main import main
+
+main()

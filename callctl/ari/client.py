@@ -1,0 +1,87 @@
+"""The client of one Asterisk; made by app, used by calls, exchange and the doctor.
+
+Its groups of commands (`channels`, `bridges`, ...) work whether or not `run` runs; `run` reads the
+events of the Stasis application `app`.
+"""
+
+from types import TracebackType
+from typing import Self
+
+from callctl.ari import names
+from callctl.ari.bridges import Bridges, Playbacks
+from callctl.ari.channels import Channels
+from callctl.ari.keep_alive import KeepAliveTransport
+from callctl.ari.models import Event
+from callctl.ari.reader import WANTED_EVENTS, Connected, EventReader, OnConnected, OnEvent, OnLost
+from callctl.ari.system import Applications, AsteriskSystem, Events
+from callctl.ari.transport import AriSettings, Transport
+
+__all__ = ["WANTED_EVENTS", "AriClient", "AriSettings", "Connected"]
+
+
+def _ignore(_event: Event) -> None:
+    """For a client that only sends commands."""
+
+
+class AriClient:
+    """Commands to one Asterisk, and the one reader of its events; close it, or use `async with`.
+
+    `on_event` is called with each event whose type is in `wanted_events`, in order, and must
+    return at once; what it raises is logged. `on_connected` is called after each connect, before
+    that connection's first event; if it is a coroutine function it runs beside the reader.
+    `on_lost` gets the reason, in words.
+    """
+
+    def __init__(
+        self,
+        settings: AriSettings,
+        *,
+        app: str = "callctl",
+        on_event: OnEvent = _ignore,
+        on_connected: OnConnected | None = None,
+        on_lost: OnLost | None = None,
+        wanted_events: frozenset[str] = WANTED_EVENTS,
+        transport: Transport | None = None,
+    ) -> None:
+        self.app = names.app(app)
+        self._transport = transport or KeepAliveTransport(settings)
+        self.channels = Channels(self._transport, self.app)
+        self.bridges = Bridges(self._transport)
+        self.playbacks = Playbacks(self._transport)
+        self.applications = Applications(self._transport, self.app)
+        self.asterisk = AsteriskSystem(self._transport)
+        self.events = Events(self._transport, self.app)
+        self._reader = EventReader(
+            settings,
+            self.app,
+            applications=self.applications,
+            asterisk=self.asterisk,
+            on_event=on_event,
+            on_connected=on_connected,
+            on_lost=on_lost,
+            wanted_events=wanted_events,
+        )
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether events are being read now."""
+        return self._reader.is_connected
+
+    async def run(self) -> None:
+        """Read events, reconnecting for ever; ends by cancellation, AriReplaced or AriRefused."""
+        await self._reader.run()
+
+    async def close(self) -> None:
+        """Close the connections of the commands; `run` closes its own when it is cancelled."""
+        await self._transport.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()

@@ -1,0 +1,10 @@
+"""Call detail records, and the journal that keeps live calls and CDRs in PostgreSQL.
+
+Flows fill a `Record` while the call goes; the exchange turns it into a `Cdr` at the end, always
+and once, and hands both to the `Journal`.
+"""
+
+from callctl.cdr.journal import Journal
+from callctl.cdr.record import Cdr, CdrLeg, LegPrice, LiveCall, Record
+
+__all__ = ["Cdr", "CdrLeg", "Journal", "LegPrice", "LiveCall", "Record"]

@@ -1,0 +1,119 @@
+"""What is recorded of a call: while it lives (LiveCall), as it is told (Record), for ever (Cdr).
+
+Field names are the columns of sql/migrations/0004_calls.sql. Times are aware UTC datetimes;
+seconds have three decimals; money is micro-units.
+"""
+
+import uuid
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from callctl.directory.models import Did
+from callctl.values.area import Area
+
+
+@dataclass(frozen=True, slots=True)
+class LegPrice:
+    """What a leg cost, to whom, and at which version of which tariff."""
+
+    leg_id: uuid.UUID
+    billed_seconds: int
+    cost_micros: int
+    account: str
+    tariff: str
+    tariff_version: int
+    rate_prefix: str
+    reservation_id: uuid.UUID
+
+
+@dataclass(slots=True)
+class Record:
+    """What the flow learns about its call on the way; becomes part of the CDR."""
+
+    revision_id: int
+    did: Did | None = None
+    area: Area = Area.UNKNOWN
+    reason: str = ""  # why callctl itself ended the call: blacklisted, no_credit, ...
+    trace: list[dict[str, Any]] = field(default_factory=list)
+    prices: list[LegPrice] = field(default_factory=list)
+    ringing_line: str | None = None  # the line that is being tried
+    is_paid_time_over: bool = False  # the account ran dry while they talked
+
+    def note(self, rule: str, *, matched: bool, why: str) -> None:
+        """Add one step to the trace of the decision."""
+        self.trace.append({"rule": rule, "matched": matched, "why": why})
+
+
+@dataclass(frozen=True, slots=True)
+class LiveCall:
+    """A call from its first reservation to its end, as `callctl calls` shows it."""
+
+    call_id: uuid.UUID
+    did: str
+    tenant: str
+    account_id: int
+    caller: str
+    area: str
+    stage: str
+    setup_at: datetime
+    answered_at: datetime | None
+    line: str | None
+    a_channel_id: str
+    b_channel_id: str | None
+    revision_id: int
+    charges: list[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class CdrLeg:
+    """One leg of an ended call."""
+
+    leg_id: uuid.UUID
+    call_id: uuid.UUID
+    side: str  # a: the caller's, b: a line's
+    line: str | None
+    number: str
+    channel_id: str
+    sip_call_id: str
+    disposition: str
+    hangup_cause: int
+    setup_at: datetime
+    answered_at: datetime | None
+    ended_at: datetime
+    ring_seconds: float
+    talk_seconds: float
+    billed_seconds: int = 0
+    cost_micros: int = 0
+    account: str | None = None
+    tariff: str | None = None
+    tariff_version: int | None = None
+    rate_prefix: str | None = None
+    reservation_id: uuid.UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Cdr:
+    """One ended call."""
+
+    call_id: uuid.UUID
+    did: str
+    tenant: str | None
+    caller: str
+    area_code: str
+    area: str
+    line: str | None
+    disposition: str
+    hangup_cause: int
+    ended_by: str
+    setup_at: datetime
+    answered_at: datetime | None
+    ended_at: datetime
+    ring_seconds: float
+    talk_seconds: float
+    cost_micros: int
+    currency: str | None
+    sip_call_id: str
+    revision_id: int | None
+    trace: list[dict[str, Any]]
+    legs: list[CdrLeg]

@@ -1,0 +1,1 @@
+"""The command `callctl`; `callctl --help` lists what it can do."""

@@ -1,0 +1,10 @@
+"""The live switch: takes each call from Asterisk, runs its flow, and owns its end.
+
+Made by app. `Exchange.on_event` is the ARI reader's callback; everything else happens in one
+task per call.
+"""
+
+from callctl.exchange.exchange import Exchange
+from callctl.exchange.recovery import Recovery, abandoned_calls
+
+__all__ = ["Exchange", "Recovery", "abandoned_calls"]

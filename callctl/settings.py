@@ -1,0 +1,50 @@
+"""The settings of one callctl process, from the environment (CALLCTL_*); read by app, stack, cli.
+
+What belongs to a tenant, a number or a line is not here but in the directory (callctl apply).
+"""
+
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+ENVIRONMENT_FILE = "callctl.env"
+"""In var_dir while `callctl run` runs: its settings, for the commands typed beside it."""
+
+
+class Settings(BaseSettings):
+    """Every field can be set as CALLCTL_<FIELD>; the description says what it is."""
+
+    model_config = SettingsConfigDict(env_prefix="CALLCTL_", extra="ignore")
+
+    database_url: str | None = Field(
+        default=None, description="PostgreSQL 15 or later; unset: the embedded server in var_dir"
+    )
+    database_pool_size: int = Field(default=6, ge=2, le=100)
+    database_timeout_seconds: float = Field(
+        default=5.0, gt=0, le=60, description="Deadline of one statement"
+    )
+    pg_bin: Path | None = Field(
+        default=None, description="Folder of initdb and postgres for the embedded server"
+    )
+    var_dir: Path = Field(default=Path("var/run"), description="Where this instance keeps files")
+    ari_url: str = Field(default="http://127.0.0.1:8088", description="Asterisk's HTTP server")
+    ari_user: str = "callctl"
+    ari_password: str = Field(default="", repr=False)
+    ari_app: str = Field(default="callctl", pattern=r"^[a-z][a-z0-9_-]{0,30}$")
+    ami_host: str = "127.0.0.1"
+    ami_port: int = Field(default=5038, ge=1, le=65535)
+    ami_user: str = "callctl"
+    ami_password: str = Field(default="", repr=False)
+    agi_host: str = "127.0.0.1"
+    agi_port: int = Field(default=4573, ge=1, le=65535)
+    api_host: str = "127.0.0.1"
+    api_port: int = Field(default=8080, ge=1, le=65535)
+    slice_seconds: int = Field(
+        default=120, ge=2, le=3600, description="Talk time reserved at a time"
+    )
+    renew_lead_seconds: float = Field(
+        default=2.0, ge=0.2, le=60, description="Latest renewal before the paid time ends"
+    )
+    calls_max: int = Field(default=5000, ge=1, description="Calls at once; more are refused")
+    log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")

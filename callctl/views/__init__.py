@@ -1,0 +1,15 @@
+"""Read models for API, console and CLI: what PostgreSQL knows, read only."""
+
+from callctl.views.models import Account, Cdr, CdrFilter, CdrLeg, Entry, LiveCall, LiveCharge
+from callctl.views.store import Views
+
+__all__ = [
+    "Account",
+    "Cdr",
+    "CdrFilter",
+    "CdrLeg",
+    "Entry",
+    "LiveCall",
+    "LiveCharge",
+    "Views",
+]

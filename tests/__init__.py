@@ -1,0 +1,1 @@
+"""Tests, and the agents and fixtures they share; run from the top of the tree."""

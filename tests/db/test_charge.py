@@ -1,0 +1,300 @@
+"""The money of a call on the real ledger, in simulated time: slices, shares, warnings, ends."""
+
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from callctl import clock
+from callctl.charging import Charge, Payer, SlicePolicy, open_charge
+from callctl.db.pool import Database
+from callctl.directory.models import Tenant
+from callctl.errors import DatabaseUnavailable
+from callctl.ledger import Teller, TransferKind
+from callctl.ledger.requests import Urgency
+from callctl.values.tariff import Rate, Tariff
+from tests.db.ledger_desk import open_account, request, unbalanced
+
+PER_SECOND = Rate("", 0, 300_000, 0, 1, 1)  # 5,000 micro-units a second
+PER_MINUTE = Rate("", 0, 300_000, 0, 60, 60)
+
+
+class FakeClock:
+    """A clock.monotonic that moves only when told."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@dataclass
+class Till:
+    """A teller, a tenant with an account, and a clock."""
+
+    database: Database
+    teller: Teller
+    tenant: Tenant
+    source: int
+    time: FakeClock
+
+    def payer(self, rate: Rate) -> Payer:
+        return Payer(uuid.uuid4(), self.tenant, Tariff("t", 1, "CNY", (rate,)), rate)
+
+    def charge(self, slice_seconds: int = 120) -> Charge:
+        return Charge(self.teller, SlicePolicy(slice_seconds, 2.0), self.tenant.warn_seconds)
+
+    async def top_up(self, micros: int) -> None:
+        one = request(TransferKind.TOPUP, self.source, self.tenant.account_id, amount=micros)
+        await self.teller.submit([one], Urgency.SETTLE)
+
+    async def available(self) -> int:
+        return (await self.teller.standing(self.tenant.account_id)).available_micros
+
+
+@pytest.fixture
+async def till(database: Database, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Till]:
+    """A tenant without money, warned at 60 and 15 seconds."""
+    time = FakeClock()
+    monkeypatch.setattr(clock, "monotonic", time.monotonic)
+    teller = Teller(database)
+    await teller.start()
+    payer = await open_account(database, "tenant:t")
+    revenue = await open_account(database, "revenue:CNY", "revenue")
+    source = await open_account(database, "clearing:CNY", "clearing")
+    tenant = Tenant("t", "zh", "Asia/Shanghai", payer, "tenant:t", revenue, "CNY", (60, 15))
+    yield Till(database, teller, tenant, source, time)
+    await teller.stop()
+    assert await unbalanced(database) == []
+
+
+def _ends(talks: dict[uuid.UUID, int]) -> Callable[[], Awaitable[dict[uuid.UUID, int]]]:
+    async def talk_times() -> dict[uuid.UUID, int]:
+        return talks
+
+    return talk_times
+
+
+async def test_a_slice_is_held_then_renewed_at_half(till: Till) -> None:
+    """While money is plentiful the leg holds a slice and renews when half of it is left."""
+    await till.top_up(10_000_000)
+    charge = till.charge()
+    await charge.reserve_first([till.payer(PER_SECOND)])
+    assert (charge.paid_seconds, await till.available()) == (120, 10_000_000 - 600_000)
+
+    charge.start(till.time.now)
+    assert charge.seconds_to_act() == pytest.approx(60, abs=0.01)
+    till.time.now += 60
+    assert (await charge.advance()).is_extended
+    assert charge.paid_seconds == 240
+    assert await till.available() == 10_000_000 - 1_200_000
+
+    await charge.close({})
+
+
+async def test_the_sum_of_posts_is_the_price_of_the_talk(till: Till) -> None:
+    """However the talk is sliced, what was posted equals the cost of its whole length."""
+    await till.top_up(10_000_000)
+    charge, payer = till.charge(30), till.payer(PER_MINUTE)
+    talk: dict[uuid.UUID, int] = {}
+    async with open_charge(charge, [payer], beside=[], talk_times=_ends(talk)):
+        charge.start(till.time.now)
+        for _ in range(7):
+            till.time.now += charge.seconds_to_act()
+            await charge.advance()
+        talk[payer.leg_id] = 125_300
+    assert [cost.cost_micros for cost in charge.costs] == [900_000]
+    assert [cost.billed_seconds for cost in charge.costs] == [180]
+    assert await till.available() == 10_000_000 - 900_000
+
+
+async def test_a_post_beyond_the_end_is_given_back(till: Till) -> None:
+    """When the end proves to be earlier than what was posted, the difference is refunded."""
+    await till.top_up(10_000_000)
+    charge, payer = till.charge(60), till.payer(PER_SECOND)
+    talk: dict[uuid.UUID, int] = {}
+    async with open_charge(charge, [payer], beside=[], talk_times=_ends(talk)):
+        charge.start(till.time.now)
+        till.time.now += 40
+        await charge.advance()
+        assert charge.posted_micros(payer.leg_id) == 39 * 5_000
+        talk[payer.leg_id] = 20_000
+    assert charge.costs[0].cost_micros == 100_000
+    assert await till.available() == 10_000_000 - 100_000
+
+
+async def test_no_money_for_the_first_block_is_denied(till: Till) -> None:
+    """An account that can't pay the first block gets no call, and nothing is held."""
+    await till.top_up(299_999)
+    charge = till.charge()
+    async with open_charge(charge, [till.payer(PER_MINUTE)], beside=[], talk_times=_ends({})):
+        assert charge.is_denied
+    assert await till.available() == 299_999
+
+
+async def test_a_talk_longer_than_paid_is_charged_as_paid(till: Till) -> None:
+    """The milliseconds between timer and hang-up are ours: never more is posted than was held."""
+    await till.top_up(60_000)
+    charge, payer = till.charge(12), till.payer(PER_SECOND)
+    talk = {payer.leg_id: 12_007}
+    async with open_charge(charge, [payer], beside=[], talk_times=_ends(talk)):
+        assert charge.paid_seconds == 12
+    assert charge.costs[0].cost_micros == 60_000
+    assert await till.available() == 0
+
+
+@pytest.mark.parametrize("legs", [2, 7, 20])
+async def test_legs_on_one_account_run_dry_together(till: Till, legs: int) -> None:
+    """Legs that start together end within one small step of each other, and all money is used."""
+    money_seconds = legs * 100 + 3
+    await till.top_up(money_seconds * 5_000)
+    charges = [till.charge(20) for _ in range(legs)]
+    payers = [till.payer(PER_SECOND) for _ in range(legs)]
+    for charge, payer in zip(charges, payers, strict=True):
+        await charge.reserve_first([payer])
+        charge.start(till.time.now)
+    started = till.time.now
+    live = list(charges)
+    while live:
+        step = min(*(c.seconds_to_act() for c in live), *(c.seconds_left() for c in live))
+        till.time.now += max(step, 0.01)
+        live = [c for c in live if c.seconds_left() > 0]
+        for charge in live:
+            await charge.advance()
+    ends = [charge.paid_seconds for charge in charges]
+    for charge, payer in zip(charges, payers, strict=True):
+        await charge.close({payer.leg_id: charge.paid_seconds * 1000})
+
+    assert sum(ends) == money_seconds
+    assert max(ends) - min(ends) <= 3
+    assert await till.available() == 0
+    assert till.time.now - started == pytest.approx(max(ends), abs=1)
+
+
+async def test_warnings_come_once_each_at_their_time(till: Till) -> None:
+    """60 s and 15 s before the money ends, by the account's standing, and never twice."""
+    await till.top_up(200 * 5_000)
+    charge = till.charge(120)
+    await charge.reserve_first([till.payer(PER_SECOND)])
+    charge.start(till.time.now)
+    started, warnings = till.time.now, []
+    while charge.seconds_left() > 0:
+        till.time.now += max(min(charge.seconds_to_act(), charge.seconds_left()), 0.05)
+        advance = await charge.advance()
+        if advance.warning_seconds is not None:
+            warnings.append((advance.warning_seconds, round(till.time.now - started)))
+    await charge.close({})
+
+    assert [warning for warning, _ in warnings] == [60, 15]
+    assert [at for _, at in warnings] == pytest.approx([140, 185], abs=2)
+
+
+async def test_a_top_up_in_the_last_seconds_lets_the_call_go_on(till: Till) -> None:
+    """A leg that ran dry asks again each second and takes what has come."""
+    await till.top_up(10 * 5_000)
+    charge = till.charge(10)
+    await charge.reserve_first([till.payer(PER_SECOND)])
+    charge.start(till.time.now)
+    while not charge.is_exhausted:
+        till.time.now += max(charge.seconds_to_act(), 0.05)
+        assert not (await charge.advance()).is_extended
+    assert 0 < charge.seconds_left() <= 2
+
+    await till.top_up(1_000_000)
+    till.time.now += 1.0
+    assert charge.seconds_to_act() <= 0.01
+    assert (await charge.advance()).is_extended
+    await charge.close({})
+
+
+async def test_a_forwarding_leg_is_paid_beside_the_service_leg(till: Till) -> None:
+    """Each leg has its own rate and reservation; an unanswered one gives its money back."""
+    await till.top_up(10_000_000)
+    charge, service = till.charge(60), till.payer(PER_SECOND)
+    busy, answered = till.payer(PER_MINUTE), till.payer(PER_MINUTE)
+    talk = {service.leg_id: 61_000, answered.leg_id: 61_000}
+    async with open_charge(charge, [service], beside=[], talk_times=_ends(talk)):
+        assert await charge.add(busy)
+        await charge.drop(busy.leg_id)
+        assert await charge.add(answered)
+        assert await till.available() == 10_000_000 - 300_000 - 300_000
+        charge.start(till.time.now)
+        till.time.now += 31
+        assert (await charge.advance()).is_extended
+    costs = {cost.payer.leg_id: cost.cost_micros for cost in charge.costs}
+    assert costs == {busy.leg_id: 0, service.leg_id: 305_000, answered.leg_id: 600_000}
+
+
+async def test_a_free_leg_touches_no_money(till: Till) -> None:
+    """A leg at price 0 needs no money and holds none."""
+    charge, payer = till.charge(), till.payer(Rate("", 0, 0, 0, 1, 1))
+    talk = {payer.leg_id: 5_000}
+    async with open_charge(charge, [payer], beside=[], talk_times=_ends(talk)):
+        assert not charge.is_denied
+        assert charge.paid_seconds == 14_400
+    assert (charge.costs[0].billed_seconds, charge.costs[0].cost_micros) == (5, 0)
+
+
+class _Forgetful(Teller):
+    """A teller whose answers get lost: done or not, the caller hears DatabaseUnavailable."""
+
+    def __init__(self, teller: Teller) -> None:
+        self.teller = teller
+        self.lose: list[str] = []
+
+    async def submit(self, step: Any, urgency: Urgency) -> Any:
+        fate = self.lose.pop(0) if self.lose else "answered"
+        if fate != "never arrived":
+            answers = await self.teller.submit(step, urgency)
+        if fate != "answered":
+            raise DatabaseUnavailable(fate)
+        return answers
+
+    async def standing(self, account_id: int) -> Any:
+        return await self.teller.standing(account_id)
+
+
+@pytest.mark.parametrize("fate", ["answer lost", "never arrived"])
+async def test_a_lost_answer_never_charges_twice(
+    till: Till, monkeypatch: pytest.MonkeyPatch, fate: str
+) -> None:
+    """After a lost answer the same request is asked about before any other is made (R21)."""
+
+    async def no_wait(seconds: float) -> None:
+        till.time.now += seconds
+
+    monkeypatch.setattr(clock, "sleep", no_wait)
+    await till.top_up(10_000_000)
+    teller = _Forgetful(till.teller)
+    charge, payer = till.charge(60), till.payer(PER_SECOND)
+    charge.teller = teller
+    talk = {payer.leg_id: 70_000}
+    async with open_charge(charge, [payer], beside=[], talk_times=_ends(talk)):
+        charge.start(till.time.now)
+        till.time.now += 40
+        teller.lose = [fate]
+        with pytest.raises(DatabaseUnavailable):
+            await charge.advance()
+        assert charge.seconds_to_act() == pytest.approx(1.0)
+        till.time.now += 1
+        await charge.advance()
+        assert charge.paid_seconds >= 120
+        teller.lose = [fate, fate]  # and the settlement's answer too
+    assert charge.costs[0].cost_micros == 350_000
+    assert await till.available() == 10_000_000 - 350_000
+
+
+@pytest.mark.parametrize("fate", ["answer lost", "never arrived"])
+async def test_a_lost_answer_to_a_reservation_leaves_nothing_held(till: Till, fate: str) -> None:
+    """A call that could not learn whether its money is held gives it back, held or not."""
+    await till.top_up(10_000_000)
+    teller = _Forgetful(till.teller)
+    charge = till.charge(60)
+    charge.teller, teller.lose = teller, [fate]
+    with pytest.raises(DatabaseUnavailable):
+        async with open_charge(charge, [till.payer(PER_SECOND)], beside=[], talk_times=_ends({})):
+            pytest.fail("without an answer there is no call")
+    assert await till.available() == 10_000_000

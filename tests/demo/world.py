@@ -1,0 +1,76 @@
+"""Everything a demo call needs: callers, a carrier, Asterisk, the database; and its witnesses.
+
+Made by tests/demo/__main__.py around a Stack, and by tests/plugins/world.py for the tests.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from callctl import clock
+from callctl.ari.client import AriClient
+from callctl.db.pool import Database
+from callctl.views import Account, Cdr, CdrFilter, Views
+from tests.agents import Caller, Carrier, PlacedCall
+
+Found = TypeVar("Found")
+_LOOK_SECONDS = 0.05
+
+
+@dataclass
+class World:
+    """One installation with people at its telephones."""
+
+    sip_port: int
+    carrier: Carrier
+    caller: Caller
+    database: Database
+    ari: AriClient
+    views: Views = field(init=False)
+
+    def __post_init__(self) -> None:
+        """The views read what callctl wrote."""
+        self.views = Views(self.database)
+
+    async def call(self, did: str, from_number: str) -> PlacedCall:
+        """Dial a 400 number as the carrier would hand the call to us."""
+        return await self.caller.call(
+            did, server=("127.0.0.1", self.sip_port), from_number=from_number
+        )
+
+    async def cdr(self, call: PlacedCall, seconds: float = 8.0) -> Cdr:
+        """The CDR of a call, found by its SIP Call-ID."""
+
+        async def look() -> Cdr | None:
+            cdrs = await self.views.cdrs(CdrFilter(limit=50))
+            return next((cdr for cdr in cdrs if cdr.sip_call_id == call.sip_call_id), None)
+
+        return await eventually(look, f"a CDR for {call.timeline.name}", seconds)
+
+    async def account(self, tenant: str) -> Account:
+        """A tenant's account as it stands."""
+        return await self.views.account(f"tenant:{tenant}")
+
+    async def nothing_left(self, seconds: float = 5.0) -> None:
+        """No channel, bridge, live call, held money or open reservation is left over."""
+
+        async def look() -> bool | None:
+            channels, bridges = await self.ari.channels.list(), await self.ari.bridges.list()
+            live = await self.views.live_calls()
+            held = [a for a in await self.views.accounts() if a.held_micros or a.open_reservations]
+            return None if channels or bridges or live or held else True
+
+        await eventually(look, "nothing to be left over", seconds)
+
+
+async def eventually(
+    look: Callable[[], Awaitable[Found | None]], what: str, seconds: float
+) -> Found:
+    """Look again and again until there is something; fails after `seconds`."""
+    deadline = clock.monotonic() + seconds
+    while clock.monotonic() < deadline:
+        found = await look()
+        if found is not None:
+            return found
+        await clock.sleep(_LOOK_SECONDS)
+    raise AssertionError(f"waited {seconds} s in vain for {what}")

@@ -1,0 +1,56 @@
+"""The World fixture: the session's Asterisk, a database of its own, callctl's switch, phones."""
+
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from callctl.ari.client import AriClient, AriSettings
+from callctl.db.pool import Database
+from callctl.directory.apply import apply
+from callctl.directory.reading import read_document
+from callctl.stack.asterisk import Asterisk
+from callctl.stack.processes import Child
+from tests.agents import Caller, Carrier
+from tests.demo.world import World
+from tests.plugins.asterisk import ROOT
+
+EXAMPLE = ROOT / "deploy" / "example-tenant.yaml"
+
+
+@pytest.fixture
+def switch_settings(asterisk: Asterisk, database_url: str, tmp_path: Path) -> dict[str, str]:
+    """The settings under which the test's switch runs."""
+    return {
+        "CALLCTL_DATABASE_URL": database_url,
+        "CALLCTL_VAR_DIR": str(tmp_path),
+        "CALLCTL_ARI_URL": asterisk.ari_url,
+        "CALLCTL_ARI_USER": asterisk.ari_user,
+        "CALLCTL_ARI_PASSWORD": asterisk.ari_password,
+    }
+
+
+@pytest.fixture
+async def switch(switch_settings: dict[str, str], tmp_path: Path) -> AsyncIterator[Child]:
+    """`callctl switch` as a process of its own, ready for calls."""
+    child = Child("switch", (sys.executable, "-m", "callctl", "switch"), tmp_path / "switch.log")
+    await child.start(switch_settings)
+    yield child
+    assert await child.stop() == 0, child.obituary()
+
+
+@pytest.fixture
+async def provisioned(database: Database) -> Database:
+    """The test's database with the example tenant applied."""
+    await apply(database, read_document(EXAMPLE.read_bytes()))
+    return database
+
+
+@pytest.fixture
+async def world(asterisk: Asterisk, provisioned: Database, switch: Child) -> AsyncIterator[World]:
+    """An installation with the example tenant, a carrier and callers."""
+    assert switch.is_running
+    ari = AriClient(AriSettings(asterisk.ari_url, asterisk.ari_user, asterisk.ari_password))
+    async with ari, Carrier(asterisk.ports.carrier) as carrier, Caller(voice_hz=700) as caller:
+        yield World(asterisk.ports.sip, carrier, caller, provisioned, ari)
