@@ -1,10 +1,10 @@
 # make help lists what can be done; everything else says what it does as it goes.
 PYTHON := .venv/bin/python
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test check bench lint types imports pytest format pins clean distclean
+.PHONY: help setup demo run test check bench bench-audit bench-ledger ledger-proofs lint types imports pytest format pins clean distclean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Set up all that is needed (what is done is skipped)
 	@deploy/setup.sh
@@ -21,6 +21,16 @@ check: test ## The same; exactly what .ci/run runs
 
 bench: setup ## Measure callctl against plain Dial() on this machine
 	@$(PYTHON) -m tests.bench
+
+bench-audit: $(PYTHON) ## Time callctl audit over ten million transfers (6 GB of disk)
+	@$(PYTHON) -m tests.bench.audit
+
+bench-ledger: $(PYTHON) ## Measure the ledger: durable operations a second
+	@$(PYTHON) -m tests.bench.ledger $(ARGS)
+
+ledger-proofs: $(PYTHON) ## Run the ledger's proofs in their long form (CI runs the short one)
+	@CALLCTL_LEDGER_PROOFS=long $(PYTHON) -m pytest -v --durations=4 --show-capture=no \
+		tests/db/test_ledger_machine.py tests/db/test_ledger_crowd.py tests/db/test_ledger_stops.py
 
 lint: $(PYTHON) ## Check style and formatting (ruff)
 	@$(PYTHON) -m ruff check

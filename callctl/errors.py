@@ -14,11 +14,13 @@
     │   └── AmiUnavailable
     ├── DatabaseError
     │   ├── DatabaseUnavailable
+    │   │   └── DatabaseBusy
     │   └── SchemaMismatch
     ├── LedgerError
     │   ├── TransferMismatch
     │   ├── AccountUnknown
     │   └── ReservationUnknown
+    │       └── ReservationExpired
     ├── ToolMissing
     └── StackFailed
 
@@ -138,6 +140,12 @@ class DatabaseUnavailable(DatabaseError):
     retryable = True
 
 
+class DatabaseBusy(DatabaseUnavailable):
+    """A row is locked by somebody else for too long; nothing was done, try again."""
+
+    code = "database-busy"
+
+
 class SchemaMismatch(DatabaseError):
     """The database's schema is not the one this callctl knows."""
 
@@ -166,6 +174,12 @@ class ReservationUnknown(LedgerError):
     """There is no such open reservation."""
 
     code = "reservation-unknown"
+
+
+class ReservationExpired(ReservationUnknown):
+    """The reservation expired, what it held was given back; reserve anew."""
+
+    code = "reservation-expired"
 
 
 class ToolMissing(CallctlError):

@@ -4,15 +4,17 @@ Each amount comes twice: exact text in the currency ("0.3000" is thirty cents) a
 Times are ISO 8601 in UTC.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Self
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, JsonValue, computed_field
 
-from callctl.rating import cost_micros
+from callctl.directory.rates import calendar_of
+from callctl.rating import Meter
 from callctl.values.money import format_micros
-from callctl.views import LiveCall
+from callctl.values.tariff import Rate
+from callctl.views import LiveCall, LiveCharge
 
 
 class _Answer(BaseModel):
@@ -27,13 +29,22 @@ class HealthAnswer(_Answer):
 
 
 class LiveChargeAnswer(_Answer):
-    """What one leg costs so far, and how many seconds of talk are paid for."""
+    """What one leg costs one account so far, and until when its talk is paid for.
+
+    `seconds` is the leg's charged time so far; `paid_through` is null before the time runs;
+    `rate` such as "0.30/min 60/60" is the base price, `role` is tenant, reseller or carrier.
+    """
 
     leg_id: str
+    role: str
     account: str
+    available_micros: int
     tariff: str
     tariff_version: int
+    rate: str
+    seconds: int
     paid_seconds: int
+    paid_through: datetime | None
     cost_micros: int
 
     @computed_field  # type: ignore[prop-decorator]  # pydantic's way, mypy does not know it
@@ -42,9 +53,42 @@ class LiveChargeAnswer(_Answer):
         """`cost_micros` as text."""
         return format_micros(self.cost_micros)
 
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def available(self) -> str:
+        """`available_micros` as text."""
+        return format_micros(self.available_micros)
+
+    @classmethod
+    def of(cls, charge: LiveCharge, call: LiveCall, now: datetime) -> Self:
+        """The charge as of `now`: its cost is its rate's price of the talk so far."""
+        began, talk_ms = charge.charged_from, 0
+        calendar = calendar_of(charge.calendar)
+        if began is not None:
+            talk_ms = min(_milliseconds(began, now), charge.paid_seconds * 1000)
+        meter = Meter(charge.rate, began or call.setup_at, charge.timezone, calendar)
+        begins = [one.charged_from for one in call.charges if one.charged_from is not None]
+        paid_through = min(begins) + timedelta(seconds=charge.paid_seconds) if begins else None
+        return cls(
+            leg_id=charge.leg_id,
+            role=charge.role,
+            account=charge.account,
+            available_micros=charge.available_micros,
+            tariff=charge.tariff,
+            tariff_version=charge.tariff_version,
+            rate=_rate(charge.rate),
+            seconds=talk_ms // 1000,
+            paid_seconds=charge.paid_seconds,
+            paid_through=paid_through,
+            cost_micros=meter.cost_micros(talk_ms),
+        )
+
 
 class LiveCallAnswer(_Answer):
-    """A call of this moment; `seconds` since the answer, or since set-up while it rings."""
+    """A call of this moment; `seconds` since the answer, or since set-up while it rings.
+
+    `cost_micros` is what it costs the tenant so far; `charges` has every leg and payer.
+    """
 
     call_id: UUID
     did: str
@@ -67,19 +111,9 @@ class LiveCallAnswer(_Answer):
 
     @classmethod
     def of(cls, call: LiveCall, now: datetime) -> Self:
-        """The call as of `now`: each leg's cost is its rate's price of the talk so far."""
-        talk_ms = _milliseconds(call.answered_at, now) if call.answered_at else 0
-        charges = [
-            LiveChargeAnswer(
-                leg_id=charge.leg_id,
-                account=charge.account,
-                tariff=charge.tariff,
-                tariff_version=charge.tariff_version,
-                paid_seconds=charge.paid_seconds,
-                cost_micros=cost_micros(charge.rate, talk_ms),
-            )
-            for charge in call.charges
-        ]
+        """The call as of `now`."""
+        charges = [LiveChargeAnswer.of(charge, call, now) for charge in call.charges]
+        retail = [charge.cost_micros for charge in charges if charge.role == "tenant"]
         return cls(
             call_id=call.call_id,
             did=call.did,
@@ -91,7 +125,7 @@ class LiveCallAnswer(_Answer):
             setup_at=call.setup_at,
             answered_at=call.answered_at,
             seconds=_milliseconds(call.answered_at or call.setup_at, now) // 1000,
-            cost_micros=sum(charge.cost_micros for charge in charges),
+            cost_micros=sum(retail),
             charges=charges,
         )
 
@@ -158,7 +192,7 @@ class CdrAnswer(_Answer):
 
 
 class AccountAnswer(_Answer):
-    """A ledger account; available = balance + credit limit - held."""
+    """A ledger account; available = balance + credit limit - held. `at` is of when, null: now."""
 
     name: str
     kind: str
@@ -170,6 +204,7 @@ class AccountAnswer(_Answer):
     credit_limit_micros: int
     open_reservations: int
     created_at: datetime
+    at: datetime | None
 
     @computed_field  # type: ignore[prop-decorator]
     @property
@@ -225,3 +260,10 @@ class EntryAnswer(_Answer):
 def _milliseconds(begin: datetime, end: datetime) -> int:
     elapsed = end - begin
     return max(0, (elapsed.days * 86_400 + elapsed.seconds) * 1000 + elapsed.microseconds // 1000)
+
+
+def _rate(rate: Rate) -> str:
+    """A rate in short: price a minute and increments; + for fee, steps, bands that it has too."""
+    increments = f"{rate.first_increment_seconds}/{rate.next_increment_seconds}"
+    more = bool(rate.connect_fee_micros or rate.first_step_seconds or rate.bands)
+    return f"{format_micros(rate.price_per_minute_micros)}/min {increments}{' +' if more else ''}"

@@ -13,6 +13,7 @@ STATUS_OF_CODE = {
     "configuration-refused": 422,
     "transfer-mismatch": 409,
     "database-unavailable": 503,
+    "database-busy": 503,
     "ari-unavailable": 503,
     "ami-unavailable": 503,
 }

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
+from pydantic import AwareDatetime
 
 from callctl import clock
 from callctl.api.answers import (
@@ -18,6 +19,7 @@ from callctl.views import CdrFilter, Views
 
 _Number = Annotated[str | None, Query(max_length=40)]
 _Limit = Annotated[int, Query(ge=1, le=1000)]
+_Moment = Annotated[AwareDatetime | None, Query(description="ISO 8601 with its zone.")]
 
 
 def build(views: Views) -> APIRouter:
@@ -55,13 +57,14 @@ def build(views: Views) -> APIRouter:
         return [AccountAnswer.model_validate(account) for account in await views.accounts()]
 
     @router.get("/v1/accounts/{name}", responses=unknown)
-    async def account(name: str) -> AccountAnswer:
-        """One account, by its own name or its tenant's."""
-        return AccountAnswer.model_validate(await views.account(name))
+    async def account(name: str, at: _Moment = None) -> AccountAnswer:
+        """One account, by its own name or its tenant's, now or as it was."""
+        return AccountAnswer.model_validate(await views.account(name, at))
 
     @router.get("/v1/accounts/{name}/statement", responses=unknown)
-    async def statement(name: str, limit: _Limit = 50) -> list[EntryAnswer]:
-        """The account's latest entries, the oldest of them first."""
-        return [EntryAnswer.model_validate(entry) for entry in await views.statement(name, limit)]
+    async def statement(name: str, limit: _Limit = 50, at: _Moment = None) -> list[EntryAnswer]:
+        """The account's latest entries, or those up to a moment, the oldest of them first."""
+        entries = await views.statement(name, limit, at)
+        return [EntryAnswer.model_validate(entry) for entry in entries]
 
     return router

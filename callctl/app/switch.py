@@ -15,18 +15,19 @@ from callctl.app.ready import tell_ready
 from callctl.ari.client import AriClient, AriSettings, Connected
 from callctl.ari.models import Event
 from callctl.cdr import Journal
-from callctl.charging import SlicePolicy
+from callctl.charging import LimitBook, Neighbours, SlicePolicy
 from callctl.db import pool
 from callctl.db.migrate import migrate
 from callctl.directory.areas import AreaTable
 from callctl.directory.store import DirectoryWatch
-from callctl.errors import InvalidInput
+from callctl.errors import DatabaseUnavailable, InvalidInput
 from callctl.exchange import Exchange, Recovery, abandoned_calls
 from callctl.flows.desk import Desk
 from callctl.ledger import Teller
 from callctl.settings import Settings
 
 _DRAIN_SECONDS = 10.0
+_OVERDUE_SECONDS, _OVERDUE_AT_ONCE = 60.0, 1000  # how often, and how many at a time
 _log = structlog.get_logger()
 
 
@@ -81,6 +82,8 @@ async def _services(settings: Settings) -> AsyncIterator[_Services]:
             directory=lambda: watch.current,
             areas=AreaTable.load(),
             teller=teller,
+            limits=LimitBook(database),
+            neighbours=Neighbours(),
             journal=journal,
             policy=SlicePolicy(settings.slice_seconds, settings.renew_lead_seconds),
         )
@@ -119,11 +122,25 @@ async def _serve(settings: Settings, services: _Services, stop: asyncio.Event) -
             running = [
                 tasks.create_task(services.watch.run(), name="directory"),
                 tasks.create_task(ari.run(), name="ari"),
+                tasks.create_task(_give_back_overdue(services.desk.teller), name="overdue"),
             ]
             await _until_stopped_or_failed(stop, running)
             await exchange.drain(_DRAIN_SECONDS)
             for task in running:
                 task.cancel()
+
+
+async def _give_back_overdue(teller: Teller) -> None:
+    """Now and then give back what reservations still hold long after their paid time."""
+    while True:
+        try:
+            count = await teller.expire_due(_OVERDUE_AT_ONCE)
+        except DatabaseUnavailable as error:
+            _log.warning("overdue_not_given_back", error=str(error))
+        else:
+            if count:
+                _log.warning("overdue_given_back", reservations=count)
+        await clock.sleep(_OVERDUE_SECONDS)
 
 
 async def _until_stopped_or_failed(stop: asyncio.Event, running: list[asyncio.Task[None]]) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pydantic import TypeAdapter
 
 from callctl.ari import models, names
-from callctl.ari.sending import Commands
+from callctl.ari.sending import Commands, play_body
 from callctl.errors import AriRefused
 
 _BRIDGES = TypeAdapter(list[models.Bridge])
@@ -52,6 +52,22 @@ class Bridges(Commands):
     async def remove_channel(self, bridge_id: str, channel: str | Sequence[str]) -> None:
         """Take channels out of a bridge; AriRefused when one is not in it."""
         await self._move("removeChannel", bridge_id, channel)
+
+    async def play(
+        self,
+        bridge_id: str,
+        *,
+        media: Sequence[str],
+        playback_id: str,
+        lang: str | None = None,
+    ) -> models.Playback:
+        """Play `media` to everybody in the bridge; as channels.play, but no command waits for it.
+
+        Ends with PlaybackFinished.
+        """
+        target = f"/ari/bridges/{names.object_id(bridge_id)}/play/{names.object_id(playback_id)}"
+        body = play_body(media, lang)
+        return models.Playback.model_validate_json(await self.send("POST", target, body))
 
     async def destroy(self, bridge_id: str) -> None:
         """Remove a bridge; its channels stay. No error when it is gone already."""

@@ -6,11 +6,10 @@ While something plays on a channel, commands to that channel wait for its end: s
 
 from collections.abc import Mapping, Sequence
 
-import orjson
 from pydantic import TypeAdapter
 
 from callctl.ari import models, names
-from callctl.ari.sending import Commands, variables_body
+from callctl.ari.sending import Commands, play_body, variables_body
 from callctl.ari.transport import Transport
 from callctl.errors import AriRefused, HungUp, InvalidInput
 
@@ -156,16 +155,36 @@ class Channels(Commands):
         )
 
     async def play(
-        self, channel_id: str, *, media: str | Sequence[str], playback_id: str
+        self,
+        channel_id: str,
+        *,
+        media: str | Sequence[str],
+        playback_id: str,
+        lang: str | None = None,
     ) -> models.Playback:
         """Play `media` (sound:…, tone:…), one after the other; ends with PlaybackFinished.
 
+        `lang` such as zh, or zh-CN, which falls back to zh, chooses among a sound's languages;
+        None is the channel's own. A sound that has none of it is played without language.
+
         An unanswered channel gets it as early media. Not idempotent: the same id plays twice.
         """
-        items = [media] if isinstance(media, str) else media
-        body = orjson.dumps({"media": [names.media(item) for item in items]})  # may be long
+        body = play_body(media, lang)
         target = f"/ari/channels/{names.object_id(channel_id)}/play/{names.object_id(playback_id)}"
         return models.Playback.model_validate_json(await self.send("POST", target, body))
+
+    async def snoop(
+        self, channel_id: str, *, snoop_id: str, whisper: str, app_args: str
+    ) -> models.Channel:
+        """Make a channel of this id that whispers into another one: "out" is what its party hears.
+
+        It enters our application with `app_args`; wait for its StasisStart before playing on it.
+        """
+        query = names.query(
+            {"spy": "none", "whisper": whisper, "app": self._app, "appArgs": app_args}
+        )
+        target = f"/ari/channels/{names.object_id(channel_id)}/snoop/{names.object_id(snoop_id)}"
+        return models.Channel.model_validate_json(await self.send("POST", target + query))
 
     async def continue_in_dialplan(
         self,

@@ -26,6 +26,7 @@ _BRIDGE_TYPE = re.compile(r"(?:mixing|holding)(?:,(?:dtmf_events|proxy_media))*"
 _FORMATS = re.compile(r"[a-z0-9]{1,20}(?:,[a-z0-9]{1,20}){0,9}")
 _MODULE = re.compile(r"[a-z0-9_]{1,64}\.so")
 _MEDIA = re.compile(r"(?:sound|tone|digits|number):[0-9A-Za-z/_.=;-]{1,200}")
+_LANGUAGE = re.compile(r"[a-z]{2,3}(?:-[A-Za-z]{2,8})?")
 _SECONDS = re.compile(r"[0-9]{1,5}(?:\.[0-9]{1,3})?")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
@@ -74,6 +75,11 @@ def module(text: str) -> str:
 def media(text: str) -> str:
     """Check a media URI such as sound:callctl/ringback; a comma would make it two."""
     return _checked(_MEDIA, "media", text, "write sound:PATH, tone:NAME, digits:N or number:N")
+
+
+def language(text: str) -> str:
+    """Check a language such as zh or zh-CN; returns zh_CN, which Asterisk lets fall back to zh."""
+    return _checked(_LANGUAGE, "language", text, "write one such as zh or zh-CN").replace("-", "_")
 
 
 def printable(what: str, text: str) -> str:

@@ -5,7 +5,7 @@ AriRefused with Asterisk's words; no answer, or a 5xx, is AriUnavailable. Ending
 already (hangup, destroy, stop) is no error: it is as the caller wanted it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import orjson
 
@@ -72,3 +72,12 @@ class Commands:
 def variables_body(variables: Mapping[str, str] | None) -> bytes | None:
     """The JSON body that carries channel variables, checked."""
     return orjson.dumps({"variables": names.variables(variables)}) if variables else None
+
+
+def play_body(media: str | Sequence[str], lang: str | None) -> bytes:
+    """A JSON body of what to play, and in which language; many would make a long address."""
+    items = [media] if isinstance(media, str) else media
+    request: dict[str, str | list[str]] = {"media": [names.media(item) for item in items]}
+    if lang is not None:
+        request["lang"] = names.language(lang)
+    return orjson.dumps(request)

@@ -4,8 +4,9 @@ The exchange makes a Call for each caller and feeds its legs with events; a flow
 do. This and the exchange are the only packages that speak to Asterisk.
 """
 
-from callctl.calls.call import Call, LineToRing
+from callctl.calls.call import Call
 from callctl.calls.caller_id import CallerIdPresented
 from callctl.calls.leg import Leg
+from callctl.calls.line_to_ring import LineToRing
 
 __all__ = ["Call", "CallerIdPresented", "Leg", "LineToRing"]

@@ -18,38 +18,27 @@ import structlog
 from callctl import clock
 from callctl.ari.client import AriClient
 from callctl.calls.caller_id import CallerIdPresented
+from callctl.calls.charged_time import ChargeBegin, charge_begin, charged_milliseconds
 from callctl.calls.leg import Leg
+from callctl.calls.line_to_ring import LineToRing
+from callctl.calls.timers import SECONDS_MAX, are_timed, set_timers
+from callctl.calls.whisper import whispering
 from callctl.errors import AriError, AriRefused, AriUnavailable, HungUp
 from callctl.values.hangup import Disposition, HangupCause
-from callctl.values.ids import bridge_id, channel_id, new_id
+from callctl.values.ids import bridge_id, channel_id, new_id, snoop_id
 from callctl.values.phone_number import PhoneNumber
 
 _STASIS_SECONDS_MAX = 5.0  # from create to StasisStart
 _RELEASE_SECONDS_MAX = 5.0  # from our hang-up to ChannelDestroyed
 _BIRTH_MARGIN_SECONDS = 2  # a B-leg may outlive its ring time by this before we take over
 _FIRST_SECONDS_SURE = 100  # less than FIRST_SECONDS of the dialplan, by screening's time
-_TIMER_SECONDS_MIN, _TIMER_SECONDS_MAX = 1.0, 14_400.0
 _ACT_SECONDS_MAX = 15.0  # an act of the ledger ends earlier by its own deadline
 _RINGBACK_SECONDS_MAX = 600
+_PROMPT_SECONDS_MAX = 300.0  # no prompt is longer
 _RINGBACK_SECONDS_MIN = 1  # no shorter prompt is looped often enough to fill the ring time
 
 Result = TypeVar("Result")
 _log = structlog.get_logger()
-
-
-@dataclass(frozen=True, slots=True)
-class LineToRing:
-    """A line as `prepare` and `dial` take it; `endpoint` is made of directory data only (R19).
-
-    With a ringback of the tenant's the caller does not hear how the line rings.
-    """
-
-    leg_id: uuid.UUID
-    name: str
-    number: str
-    endpoint: str
-    ring_seconds: int
-    has_ringback: bool
 
 
 @dataclass(slots=True)
@@ -66,10 +55,14 @@ class Call:
     presented: CallerIdPresented | None = None  # what must replace a hostile caller id
     rejected_cause: HangupCause | None = None
     is_drained: bool = False  # ended because the switch ends
+    is_charged_from_answer: bool = False  # a menu answers, and its time is charged (ambiguity 22)
+    finished_playbacks: set[str] = field(default_factory=set)
     _pulse: asyncio.Event = field(default_factory=asyncio.Event)
     _is_bridged: bool = False
     _prepared: dict[uuid.UUID, Leg] = field(default_factory=dict)
     _playback_id: str | None = None
+    _snoops: list[Leg] = field(default_factory=list)
+    _whispers: set[asyncio.Task[None]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         """Begin with the caller's leg."""
@@ -103,15 +96,47 @@ class Call:
         self.rejected_cause = cause
         await self.ari.channels.hangup(self.a_leg.channel_id, reason_code=cause)
 
-    async def ring_back(self, prompt: str, seconds: float) -> None:
-        """Let the caller hear `prompt` again and again as unanswered early media (A14)."""
+    async def answer(self) -> None:
+        """Answer the caller and put him into the call's bridge, where prompts are played."""
+        await self._present()
+        await self.ari.channels.answer(self.a_leg.channel_id)
+        if not await self.until(
+            lambda: self.a_leg.answered_at is not None or self.a_leg.is_gone, _STASIS_SECONDS_MAX
+        ):
+            raise AriUnavailable("Asterisk did not answer the caller in time")
+        if self.a_leg.is_gone:
+            raise HungUp
+        await self._enter_bridge()
+
+    async def play(self, prompt: str, language: str) -> None:
+        """Play `prompt` to the answered caller, to its end; raises HungUp when he goes first.
+
+        On the bridge, since a command to a channel waits for the end of what plays on it.
+        """
+        playback_id = await self._play_on_bridge([prompt], language)
+        await self.until(
+            lambda: playback_id in self.finished_playbacks or self.a_leg.is_gone,
+            _PROMPT_SECONDS_MAX,
+        )
+        if self.a_leg.is_gone:
+            raise HungUp
+
+    async def ring_back(self, prompt: str, seconds: float, language: str) -> None:
+        """Let the caller hear `prompt` again and again while lines ring.
+
+        As early media while he is not answered, so that it costs nothing (A14).
+        """
         await self._present()  # now: while the prompt plays, commands to the channel wait
-        self._playback_id = f"p{new_id().hex}"
         times = max(1, round(min(seconds, _RINGBACK_SECONDS_MAX) / _RINGBACK_SECONDS_MIN))
+        if self.a_leg.answered_at is not None:
+            self._playback_id = await self._play_on_bridge([prompt] * times, language)
+            return
+        self._playback_id = f"p{new_id().hex}"
         await self.ari.channels.play(
             self.a_leg.channel_id,
             media=[f"sound:{prompt}"] * times,
             playback_id=self._playback_id,
+            lang=language,
         )
 
     async def wait_unanswered(self, seconds: float) -> None:
@@ -119,9 +144,9 @@ class Call:
 
         It is not answered, so nothing is owed for this time.
         """
-        if seconds > _FIRST_SECONDS_SURE:
+        if seconds > _FIRST_SECONDS_SURE and self.a_leg.answered_at is None:
             await self.ari.channels.set_timeout_absolute(
-                self.a_leg.channel_id, min(seconds + _BIRTH_MARGIN_SECONDS, _TIMER_SECONDS_MAX)
+                self.a_leg.channel_id, min(seconds + _BIRTH_MARGIN_SECONDS, SECONDS_MAX)
             )
 
     async def prepare(self, line: LineToRing) -> None:
@@ -172,61 +197,35 @@ class Call:
             await self.ari.channels.answer(self.a_leg.channel_id)
             await self._enter_bridge(leg)
         if not await self.until(
-            lambda: self.a_leg.answered_at is not None or self._is_over(leg), _STASIS_SECONDS_MAX
+            lambda: self.a_leg.answered_at is not None or self.is_over(leg), _STASIS_SECONDS_MAX
         ):
             await self.ari.channels.answer(self.a_leg.channel_id)
 
-    async def allow(self, leg: Leg, seconds: float) -> bool:
-        """Let both talking legs live for `seconds` more, enforced by Asterisk (R1, R2, R5).
+    async def allow(self, seconds: float) -> bool:
+        """Let every answered leg live for `seconds` more; False when to be repeated."""
+        return await set_timers(self.ari, self.parties, seconds)
 
-        False when Asterisk did not answer: the earlier timers may still stand, so ask again. That
-        they were taken shows `is_timed`, which is asked a moment later, off the way of the call.
-        """
-        value = min(max(seconds, _TIMER_SECONDS_MIN), _TIMER_SECONDS_MAX)
-        try:
-            await asyncio.gather(
-                *(
-                    self.ari.channels.set_timeout_absolute(
-                        one.channel_id, value, is_read_back=False
-                    )
-                    for one in (self.a_leg, leg)
-                )
-            )
-        except HungUp:
-            return True  # the talk is ending: its end is on the way as an event
-        except AriError as error:
-            _log.warning("paid_time_not_set", error=str(error))
-            return False
-        return True
+    async def is_timed(self, at_most: float = SECONDS_MAX) -> bool:
+        """Whether a timer of at most so many seconds is seen to run on every answered leg."""
+        return await are_timed(self.ari, self.parties, at_most)
 
-    async def is_timed(self, leg: Leg) -> bool:
-        """Read back that a timer runs on both talking legs (R3: nonsense is taken for no limit)."""
-        try:
-            lefts = await asyncio.gather(
-                *(
-                    self.ari.channels.get_timeout_absolute(one.channel_id)
-                    for one in (self.a_leg, leg)
-                )
-            )
-        except HungUp:
-            return True
-        except AriError as error:
-            _log.warning("paid_time_not_confirmed", error=str(error))
-            return False
-        return all(left > 0 for left in lefts)
+    def is_over(self, leg: Leg) -> bool:
+        """Whether the talk between the caller and `leg` has ended."""
+        return self.a_leg.is_gone or leg.is_gone
 
-    async def is_over(self, leg: Leg, seconds: float) -> bool:
-        """Wait at most `seconds` for the end of the talk between the caller and `leg`."""
-        return await self.until(lambda: self._is_over(leg), seconds)
+    def whisper(self, leg: Leg, prompt: str, language: str) -> None:
+        """Play `prompt` to one party of the talk only, while both go on hearing each other."""
+        snoop = Leg(new_id(), snoop_id(new_id()), "snoop", "", None, clock.now())
+        self.register(snoop.channel_id, self, snoop)
+        self._snoops.append(snoop)
+        task = asyncio.create_task(whispering(self, snoop, leg, prompt, language))
+        self._whispers.add(task)
+        task.add_done_callback(self._whispers.discard)
 
-    async def whisper(self, leg: Leg, prompt: str) -> None:
-        """Play `prompt` to one party of the bridge only."""
-        try:
-            await self.ari.channels.play(
-                leg.channel_id, media=[f"sound:{prompt}"], playback_id=f"p{new_id().hex}"
-            )
-        except HungUp:
-            return
+    @property
+    def channel_ids(self) -> list[str]:
+        """Every channel that was made for this call or came with it."""
+        return [leg.channel_id for leg in (*self.legs, *self._snoops)]
 
     async def hang_up(self, leg: Leg, cause: HangupCause = HangupCause.NORMAL) -> None:
         """End one leg; it is no error if it has ended."""
@@ -238,32 +237,38 @@ class Call:
         except HungUp:
             return
 
-    async def meanwhile(self, leg: Leg, act: Coroutine[Any, Any, Result]) -> Result | None:
-        """Do `act` while the talk goes on; None when the talk ended first (`act` still ends)."""
+    async def meanwhile(
+        self, act: Coroutine[Any, Any, Result], is_over: Callable[[], bool]
+    ) -> Result | None:
+        """Do `act` while the call goes on; None when `is_over()` came first (`act` still ends)."""
         task = asyncio.ensure_future(act)
         task.add_done_callback(lambda _: self.wake())
-        await self.until(lambda: task.done() or self._is_over(leg), _ACT_SECONDS_MAX)
+        await self.until(lambda: task.done() or is_over(), _ACT_SECONDS_MAX)
         if task.done():
             return task.result()
         task.add_done_callback(_log_failure)
         return None
 
     async def talk_times(self) -> Mapping[uuid.UUID, int]:
-        """End the talk and return each talking leg's time in milliseconds; empty without a talk.
-
-        The caller's leg and the answered line's leg are one talk: it lasts from the moment both
-        are answered (ambiguity 22) to the first end of either, ChannelDestroyed at the latest.
-        """
+        """End the call and return each charged leg's time in milliseconds; empty without any."""
         await self.release()
-        started_at = self.talk_started_at
-        if started_at is None:
-            return {}
-        talking = [leg for leg in self.legs if leg.answered_at is not None]
-        end = min(
-            (leg.ended_at for leg in talking if leg.ended_at is not None), default=clock.now()
-        )
-        talk_ms = max(1, round((end - started_at).total_seconds() * 1000))
-        return {leg.leg_id: talk_ms for leg in talking}
+        begins = {leg.leg_id: begin for leg in self.parties if (begin := self.charge_begin(leg))}
+        return charged_milliseconds(begins, self.parties, clock.now())
+
+    def charge_begin(self, leg: Leg) -> ChargeBegin | None:
+        """When the charged time of an answered leg begins; None while it has not begun."""
+        return charge_begin(self.a_leg, self.b_leg, leg, is_menu=self.is_charged_from_answer)
+
+    def charged_from(self, leg_id: uuid.UUID) -> datetime | None:
+        """When the charged time of the leg of this id began, if it has."""
+        leg = next((one for one in self.parties if one.leg_id == leg_id), None)
+        begin = self.charge_begin(leg) if leg is not None else None
+        return begin.at if begin is not None else None
+
+    @property
+    def parties(self) -> list[Leg]:
+        """The legs that were answered."""
+        return [leg for leg in self.legs if leg.answered_at is not None]
 
     @property
     def b_leg(self) -> Leg | None:
@@ -278,17 +283,9 @@ class Call:
             return None
         return max(self.a_leg.answered_at, b_leg.answered_at)
 
-    @property
-    def talk_started_monotonic(self) -> float | None:
-        """The same moment on clock.monotonic(), which paid time is counted from."""
-        b_leg, a_answered = self.b_leg, self.a_leg.answered_monotonic
-        if b_leg is None or b_leg.answered_monotonic is None or a_answered is None:
-            return None
-        return max(a_answered, b_leg.answered_monotonic)
-
     async def release(self) -> None:
         """Hang up every leg, wait for their ends, and remove the bridge; may be called again."""
-        for leg in self.legs:
+        for leg in (*self.legs, *self._snoops):
             cause = HangupCause.NORMAL
             if leg is self.a_leg and leg.answered_at is None:  # SIP 503 unless it was refused
                 cause = self.rejected_cause or HangupCause.SWITCH_CONGESTION
@@ -315,9 +312,6 @@ class Call:
         return await self.until(
             lambda: all(leg.destroyed_at is not None for leg in self.legs), _RELEASE_SECONDS_MAX
         )
-
-    def _is_over(self, leg: Leg) -> bool:
-        return self.a_leg.is_gone or leg.is_gone
 
     async def _present(self) -> None:
         """Replace a hostile caller id before it goes out to a line; at most once."""
@@ -368,14 +362,24 @@ class Call:
             leg.gave_up_as = Disposition.NO_ANSWER
             leg.cause = HangupCause.NO_ANSWER
 
-    async def _enter_bridge(self, leg: Leg) -> None:
+    async def _enter_bridge(self, leg: Leg | None = None) -> None:
         """Put a line's leg, and with the first one the caller's, into the call's bridge."""
-        entering = [leg.channel_id]
+        entering = [] if leg is None else [leg.channel_id]
         if not self._is_bridged:
             self._is_bridged = True
             await self.ari.bridges.create(bridge_id(self.call_id), bridge_type="mixing")
             entering.insert(0, self.a_leg.channel_id)
         await self.ari.bridges.add_channel(bridge_id(self.call_id), entering)
+
+    async def _play_on_bridge(self, prompts: list[str], language: str) -> str:
+        playback_id = f"p{new_id().hex}"
+        await self.ari.bridges.play(
+            bridge_id(self.call_id),
+            media=[f"sound:{prompt}" for prompt in prompts],
+            playback_id=playback_id,
+            lang=language,
+        )
+        return playback_id
 
     async def _stop_ring_back(self) -> None:
         """A command to a channel waits for the end of what plays on it: the prompt goes first."""

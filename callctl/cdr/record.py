@@ -5,9 +5,9 @@ seconds have three decimals; money is micro-units.
 """
 
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
 
 from callctl.directory.models import Did
 from callctl.values.area import Area
@@ -15,16 +15,26 @@ from callctl.values.area import Area
 
 @dataclass(frozen=True, slots=True)
 class LegPrice:
-    """What a leg cost, to whom, and at which version of which tariff."""
+    """What a leg cost an account, and all that it takes to work the cost out again.
+
+    `rate_id` is a row of a tariff version that never changes; `charged_ms` from `charged_from` on,
+    in `timezone`, at that rate is `cost_micros`. `is_wholesale`: a reseller's or a carrier's, not
+    the tenant's.
+    """
 
     leg_id: uuid.UUID
-    billed_seconds: int
-    cost_micros: int
     account: str
     tariff: str
     tariff_version: int
+    rate_id: int
     rate_prefix: str
+    timezone: str
+    charged_from: datetime | None
+    charged_ms: int
+    billed_seconds: int
+    cost_micros: int
     reservation_id: uuid.UUID
+    is_wholesale: bool = False
 
 
 @dataclass(slots=True)
@@ -38,7 +48,7 @@ class Record:
     trace: list[dict[str, Any]] = field(default_factory=list)
     prices: list[LegPrice] = field(default_factory=list)
     ringing_line: str | None = None  # the line that is being tried
-    is_paid_time_over: bool = False  # the account ran dry while they talked
+    paid_time_over: str = ""  # what ended with the paid time: money, limit_cost_per_day, ...
 
     def note(self, rule: str, *, matched: bool, why: str) -> None:
         """Add one step to the trace of the decision."""
@@ -62,7 +72,9 @@ class LiveCall:
     a_channel_id: str
     b_channel_id: str | None
     revision_id: int
-    charges: list[dict[str, Any]]
+    charges: list[dict[str, Any]]  # per payer of a leg
+    counts: list[dict[str, Any]]  # per limit on how many that the call is held on
+    reservations: list[uuid.UUID]  # of all of these
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +100,36 @@ class CdrLeg:
     account: str | None = None
     tariff: str | None = None
     tariff_version: int | None = None
+    rate_id: int | None = None
     rate_prefix: str | None = None
+    timezone: str | None = None
+    charged_from: datetime | None = None
+    charged_ms: int = 0
     reservation_id: uuid.UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CdrCharge:
+    """What a leg cost a reseller, or us who pay the carrier; columns as in CdrLeg."""
+
+    leg_id: uuid.UUID
+    account: str
+    tariff: str
+    tariff_version: int
+    rate_id: int
+    timezone: str
+    charged_from: datetime | None
+    charged_ms: int
+    billed_seconds: int
+    cost_micros: int
+    reservation_id: uuid.UUID
+
+    @classmethod
+    def of(cls, price: LegPrice) -> Self:
+        """The row of a wholesale price."""
+        fields = asdict(price)
+        del fields["is_wholesale"], fields["rate_prefix"]
+        return cls(**fields)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,3 +157,4 @@ class Cdr:
     revision_id: int | None
     trace: list[dict[str, Any]]
     legs: list[CdrLeg]
+    charges: list[CdrCharge] = field(default_factory=list)

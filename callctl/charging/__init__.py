@@ -1,21 +1,34 @@
 """Charging: the money of one call, from the reservation before dialling to the last post.
 
-Flows open a Charge, ask it while the call talks how long the talk is paid for, and leave; the
-exchange asks it afterwards what each leg cost. It joins rating (how long) and ledger (the money).
+Flows make a Bill, open a Charge with it, ask it while the call talks how long the talk is paid
+for, and leave; the exchange asks it afterwards what each leg cost. It joins rating (how long) and
+ledger (the money).
 """
 
-from callctl.charging.abandoned import settle_abandoned
-from callctl.charging.charge import Advance, Charge, open_charge
+from callctl.charging.bill import Bill, Biller
+from callctl.charging.charge import Charge, TalkTimes
 from callctl.charging.leg_money import LegCost
-from callctl.charging.payer import Payer
+from callctl.charging.limits import LimitBook
+from callctl.charging.neighbours import Neighbours
+from callctl.charging.opening import open_charge
+from callctl.charging.payer import CountedCall, Payer, PayingAccount, Role
 from callctl.charging.quota import SlicePolicy
+from callctl.charging.warnings import Advance, Warnings
 
 __all__ = [
     "Advance",
+    "Bill",
+    "Biller",
     "Charge",
+    "CountedCall",
     "LegCost",
+    "LimitBook",
+    "Neighbours",
     "Payer",
+    "PayingAccount",
+    "Role",
     "SlicePolicy",
+    "TalkTimes",
+    "Warnings",
     "open_charge",
-    "settle_abandoned",
 ]

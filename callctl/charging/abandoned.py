@@ -4,49 +4,85 @@ Such a leg is charged to the last moment that is proven and never beyond its pai
 """
 
 import uuid
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from callctl import rating
-from callctl.charging.charge import TalkTimes
+from callctl.charging.leg_money import count_request
+from callctl.charging.payer import CountedCall, PayingAccount, Role
 from callctl.db.pool import Database
 from callctl.db.queries import queries
-from callctl.ledger import Teller, TransferKind, TransferRequest
+from callctl.directory.rates import calendar_of
+from callctl.errors import ReservationUnknown
+from callctl.ledger import Outcome, Teller, TransferKind, TransferRequest
 from callctl.ledger.requests import Urgency
+from callctl.rating import Meter
 from callctl.values.ids import derived_id
 from callctl.values.tariff import Rate
 
 
-async def settle_abandoned(
-    database: Database, teller: Teller, charge: dict[str, Any], talk_times: TalkTimes
-) -> tuple[int, int]:
-    """Settle one leg of a live call's `charges`; returns (billed seconds, cost in micro-units).
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What one payer of an abandoned leg has paid in all, and for which time."""
 
-    `talk_times` has the leg's milliseconds if its end is known; else what was posted stands.
-    """
-    leg_id = uuid.UUID(charge["leg_id"])
+    talk_ms: int
+    billed_seconds: int
+    cost_micros: int
+
+
+async def settle_abandoned(
+    database: Database, teller: Teller, charge: dict[str, Any], ended_at: datetime | None
+) -> Settled:
+    """Settle one of a live call's `charges`; without `ended_at` what was posted stands."""
+    meter = _meter(charge)
+    began = charge["charged_from"] is not None
+    talk_ms = 0
+    if ended_at is not None and began:
+        elapsed_ms = round((ended_at - meter.started_at).total_seconds() * 1000)
+        talk_ms = max(0, min(elapsed_ms, charge["paid_seconds"] * 1000))
     reservation_id = uuid.UUID(charge["reservation_id"])
-    rate = Rate(**charge["rate"])
-    talk_ms = min(talk_times.get(leg_id, 0), charge["paid_seconds"] * 1000)
     row = await queries.find_reservation(database, reservation_id=reservation_id)
     if row is None:  # a free leg, or the crash came before the money was held
-        return rating.billed_seconds(rate, talk_ms) if rating.is_free(rate) else 0, 0
-    posted, held = row["posted_micros"], row["held_micros"]
-    amount = 0
+        talk_ms = talk_ms if meter.is_free else 0
+        return Settled(talk_ms, meter.billed_seconds(talk_ms), 0)
+    posted, amount = row["posted_micros"], 0
     if row["is_open"]:
-        amount = min(max(rating.cost_micros(rate, talk_ms) - posted, 0), held)
-        await teller.submit(
-            [
-                TransferRequest(
-                    id=derived_id(reservation_id, "settle abandoned"),
-                    kind=TransferKind.SETTLE,
-                    from_account_id=charge["account_id"],
-                    to_account_id=charge["revenue_account_id"],
-                    amount_micros=amount,
-                    reservation_id=reservation_id,
-                    leg_id=leg_id,
-                )
-            ],
-            Urgency.SETTLE,
-        )
+        amount = min(max(meter.cost_micros(talk_ms) - posted, 0), row["held_micros"])
+        [answer] = await teller.submit([_settlement(charge, amount)], Urgency.SETTLE)
+        amount = amount if answer.outcome is Outcome.GRANTED else 0
     cost = posted + amount
-    return rating.quota_seconds(rate, cost) if cost else 0, cost
+    if meter.cost_micros(talk_ms) != cost:  # what was paid tells for which time
+        talk_ms = meter.quota_seconds(cost) * 1000 if cost else 0
+    return Settled(talk_ms, meter.billed_seconds(talk_ms), cost)
+
+
+async def release_count(teller: Teller, count: dict[str, Any], *, is_answered: bool) -> None:
+    """Settle one of a live call's `counts`."""
+    account = PayingAccount(
+        count["account_id"], count["account"], count["payee_account_id"], Role.LIMIT
+    )
+    counted = CountedCall(uuid.UUID(count["call_id"]), account, count["is_used_up"])
+    request = count_request(counted, TransferKind.SETTLE, is_answered=is_answered)
+    try:
+        await teller.submit([request], Urgency.SETTLE)
+    except ReservationUnknown:
+        return  # the crash came before it was counted
+
+
+def _meter(charge: dict[str, Any]) -> Meter:
+    rate, calendar = Rate.from_json(charge["rate"]), calendar_of(charge["calendar"])
+    moment = datetime.fromisoformat(charge["charged_from"] or charge["quoted_from"])
+    return Meter(rate, moment, charge["timezone"], calendar)
+
+
+def _settlement(charge: dict[str, Any], amount_micros: int) -> TransferRequest:
+    reservation_id = uuid.UUID(charge["reservation_id"])
+    return TransferRequest(
+        id=derived_id(reservation_id, "settle abandoned"),
+        kind=TransferKind.SETTLE,
+        from_account_id=charge["account_id"],
+        to_account_id=charge["payee_account_id"],
+        amount_micros=amount_micros,
+        reservation_id=reservation_id,
+        leg_id=uuid.UUID(charge["leg_id"]),
+    )

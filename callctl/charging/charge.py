@@ -1,4 +1,4 @@
-"""The charge of one call: reserve -> renew -> settle, for all its paying legs in one step.
+"""The charge of one call: reserve -> renew -> settle, for all payers of its legs in one step.
 
 Money first, time second: `paid_seconds` only ever grows after the ledger has granted it. The sum
 of all that is posted equals the price of the whole talk, because each post is the difference of
@@ -7,38 +7,40 @@ two costs of the same rate. When an answer is lost the same request is sent agai
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+import structlog
 
 from callctl import clock, rating
-from callctl.charging.leg_money import LegCost, LegMoney
-from callctl.charging.payer import Payer
-from callctl.charging.quota import (
-    SlicePolicy,
-    first_share_seconds,
-    further_share_seconds,
-    is_scarce,
+from callctl.charging.bill import Bill
+from callctl.charging.leg_money import (
+    LegCost,
+    LegMoney,
+    count_request,
+    first_denied,
+    note_reserved,
+    voiding,
 )
+from callctl.charging.neighbours import Neighbours
+from callctl.charging.payer import CountedCall, Payer, PayingAccount
+from callctl.charging.quota import SlicePolicy, first_share_seconds
+from callctl.charging.standing import Standings
+from callctl.charging.warnings import Advance, Warnings
 from callctl.errors import DatabaseUnavailable, ReservationUnknown
-from callctl.ledger import Answer, Outcome, Teller, TransferRequest
+from callctl.ledger import Answer, Outcome, Teller, TransferKind, TransferRequest
 from callctl.ledger.requests import Urgency
 
+LONGEST_CALL = "limit_longest_call"
 _TRIES = 4  # shares may shrink between two answers when several calls ask at once
 _RETRY_SECONDS = 1.0  # how often a dry account, or an absent ledger, is asked again
-_LOOK_SECONDS = 0.25  # at most so often is the account looked at before a warning
 _PROVEN_MS = 1000  # a talk that may have ended this long ago is not posted for yet
 _SETTLE_SECONDS_MAX = 120.0  # a settlement waits so long for PostgreSQL; then recovery has it
+_log = structlog.get_logger()
 
 TalkTimes = Mapping[uuid.UUID, int]  # milliseconds by leg id
-
-
-@dataclass(frozen=True, slots=True)
-class Advance:
-    """What `advance` brought: more paid time, and/or a warning due some seconds before the end."""
-
-    is_extended: bool = False
-    warning_seconds: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,77 +54,107 @@ class _Renewal:
 
 @dataclass(slots=True)
 class Charge:
-    """The money of one call; opened by `open_charge`. All times are seconds of talk."""
+    """The money of one call; opened by `open_charge`. All times are seconds of charged talk.
+
+    `denial` is why it got no money, `exhaustion` why it gets no more: the words of the CDR's
+    ended_by, "" while there is money.
+    """
 
     teller: Teller
     policy: SlicePolicy
-    warn_seconds: tuple[int, ...]
+    warnings: Warnings
+    neighbours: Neighbours
     paid_seconds: int = 0
-    is_denied: bool = False
-    is_exhausted: bool = False
+    denial: str = ""
+    denied_by: PayingAccount | None = None
+    exhaustion: str = ""
+    on_news: Callable[[], None] | None = None  # a neighbour has told something: act soon
     costs: list[LegCost] = field(default_factory=list)
-    _legs: dict[uuid.UUID, LegMoney] = field(default_factory=dict)
-    _unsure: list[LegMoney] = field(default_factory=list)  # reserved or not: the answer was lost
+    _legs: dict[uuid.UUID, LegMoney] = field(default_factory=dict)  # by reservation id
+    _counts: tuple[CountedCall, ...] = ()
+    _seconds_max: int | None = None
+    _unsure: list[TransferRequest] = field(default_factory=list)  # give back what may be held
     _pending: _Renewal | None = None  # likewise renewed or not
-    _started: float | None = None  # clock.monotonic() at the talk's start
-    _warned: set[int] = field(default_factory=set)
+    _started: float | None = None  # clock.monotonic() at the start of what is charged
     _busy: asyncio.Lock = field(default_factory=asyncio.Lock)  # one act on the money at a time
+    has_news: bool = False  # told by a neighbour; `advance` takes it in
     _next_try: float = 0.0  # clock.monotonic() before which the ledger is not asked again
-    _next_look: float = 0.0  # likewise, for the account's standing before a warning
 
     @property
     def payers(self) -> list[Payer]:
         """Everybody who pays for a leg of this call now."""
         return [leg.payer for leg in self._legs.values()]
 
-    def posted_micros(self, leg_id: uuid.UUID) -> int:
-        """What has been debited for a leg so far."""
-        leg = self._legs.get(leg_id)
+    @property
+    def counts(self) -> tuple[CountedCall, ...]:
+        """The limits on how many that this call is held on."""
+        return self._counts
+
+    def posted_micros(self, reservation_id: uuid.UUID) -> int:
+        """What has been debited on a reservation so far."""
+        leg = self._legs.get(reservation_id)
         return leg.posted_micros if leg else 0
 
-    async def reserve_first(self, payers: list[Payer]) -> None:
-        """Hold the first slice for all payers or none; sets `paid_seconds` or `is_denied`."""
+    async def reserve_first(self, bill: Bill) -> None:
+        """Hold the first slice for all payers or none; sets `paid_seconds` or `denial`."""
+        async with self._busy:
+            legs = [LegMoney(payer) for payer in bill.payers]
+            paying = [leg for leg in legs if not leg.payer.is_free]
+            self._seconds_max = bill.seconds_max
+            seconds = self._bounded(self.policy.slice_seconds if paying else rating.SECONDS_MAX)
+            for _ in range(_TRIES):
+                step = [leg.reserve(seconds) for leg in paying]
+                step += [count_request(one, TransferKind.RESERVE) for one in bill.counts]
+                answers = await self._reserve(step)
+                if all(answer.outcome is Outcome.GRANTED for answer in answers):
+                    note_reserved(paying, step, answers)
+                    self._legs = {leg.payer.reservation_id: leg for leg in legs}
+                    self._counts, self.paid_seconds = bill.counts, seconds
+                    self.neighbours.join(self, {leg.payer.account.id for leg in paying})
+                    self._tell()
+                    return
+                accounts = [leg.payer.account for leg in paying]
+                accounts += [one.account for one in bill.counts]
+                self.denied_by = first_denied(accounts, answers)
+                if any(a.outcome is Outcome.DENIED for a in answers[len(paying) :]):
+                    break
+                seconds = self._smaller(paying, answers)
+                if seconds == 0:
+                    break
+            self.denial = self.denied_by.denial if self.denied_by else "no_credit"
+
+    async def add(self, payers: Sequence[Payer]) -> bool:
+        """Hold the money for one more leg, for the time paid so far; False when it is denied."""
         async with self._busy:
             legs = [LegMoney(payer) for payer in payers]
             paying = [leg for leg in legs if not leg.payer.is_free]
-            seconds = self.policy.slice_seconds if paying else rating.SECONDS_MAX
-            for _ in range(_TRIES):
-                answers = await self._reserve(paying, seconds)
-                if all(answer.outcome is Outcome.GRANTED for answer in answers):
-                    self._legs = {leg.payer.leg_id: leg for leg in legs}
-                    self.paid_seconds = seconds
-                    return
-                seconds = min(
-                    first_share_seconds(
-                        leg.payer.rate,
-                        answer.available_micros,
-                        answer.open_reservations,
-                        self.policy,
-                    )
-                    for leg, answer in zip(paying, answers, strict=True)
-                )
-                if seconds == 0:
-                    break
-            self.is_denied = True
-
-    async def add(self, payer: Payer) -> bool:
-        """Hold the money for one more leg, for the time paid so far; False when it is denied."""
-        async with self._busy:
-            leg = LegMoney(payer)
-            answers = await self._reserve([] if payer.is_free else [leg], self.paid_seconds)
+            seconds = self.paid_seconds - self._elapsed_ms() // 1000
+            step = [leg.reserve(seconds) for leg in paying]
+            answers = await self._reserve(step)
             if any(answer.outcome is not Outcome.GRANTED for answer in answers):
                 return False
-            self._legs[payer.leg_id] = leg
+            note_reserved(paying, step, answers)
+            self._legs |= {leg.payer.reservation_id: leg for leg in legs}
             return True
 
     async def drop(self, leg_id: uuid.UUID) -> None:
         """Give back what is held for a leg that was not answered; it costs nothing."""
         async with self._busy:
-            await self._settle([leg_id], {})
+            mine = [leg for leg in self._legs.values() if leg.payer.leg_id == leg_id]
+            await self._settle(mine, {})
 
-    def start(self, answered_monotonic: float) -> None:
-        """Both parties talk since `answered_monotonic`: the paid time runs (ambiguity 22)."""
-        self._started = answered_monotonic
+    def begin(self, leg_ids: Sequence[uuid.UUID], monotonic: float, at: datetime) -> None:
+        """These legs are charged from this moment on (ambiguity 22); the first starts the time.
+
+        A price that is higher now than when the money was held makes the paid time shorter.
+        """
+        self._started = monotonic if self._started is None else self._started
+        offset_ms = max(0, round((monotonic - self._started) * 1000))
+        for leg in self._legs.values():
+            if leg.payer.leg_id in leg_ids:
+                leg.begin(leg.payer.starting_at(at), offset_ms)
+                if not leg.payer.is_free:
+                    self.paid_seconds = leg.paid_seconds(self.paid_seconds)
 
     def seconds_left(self) -> float:
         """Paid talk time that is left; the timers in Asterisk are set to this."""
@@ -130,10 +162,12 @@ class Charge:
 
     def seconds_to_act(self) -> float:
         """How long until `advance` has something to do; never negative."""
+        if self.has_news:
+            return 0.0
         now, left = clock.monotonic(), self.seconds_left()
         dues = [max(left - self._renewal_lead(), self._next_try - now)]
-        if self._scarce_leg() is not None:
-            dues += [max(left - w, self._next_look - now) for w in self._unwarned()]
+        if self._is_ending():
+            dues += self.warnings.dues(left, now)
         return max(0.0, min(dues))
 
     async def advance(self) -> Advance:
@@ -144,14 +178,44 @@ class Charge:
         """
         async with self._busy:
             before, now = self.paid_seconds, clock.monotonic()
+            surplus = self._surplus()
+            if surplus is not None:
+                return Advance(shrink_to=surplus)
             try:
                 if self.seconds_left() <= self._renewal_lead() and now >= self._next_try:
                     await self._renew()
-                warning = await self._warning()
+                warning = await self._warn()
             except DatabaseUnavailable:
-                self._next_try = self._next_look = clock.monotonic() + _RETRY_SECONDS
+                self._next_try = self.warnings.next_look = clock.monotonic() + _RETRY_SECONDS
                 raise
-        return Advance(is_extended=self.paid_seconds > before, warning_seconds=warning)
+        if self.paid_seconds > before:
+            self.warnings.extended(self.seconds_left())
+            return replace(warning, is_extended=True)
+        return warning
+
+    def hear(self, account_id: int, seen: Answer) -> None:
+        """A neighbour has found an account that we share scarce: `advance` looks at it."""
+        for leg in self._legs.values():
+            if leg.payer.account.id == account_id and leg.standing is not None:
+                leg.standing = seen
+                self.has_news = True
+        if self.has_news and self.on_news is not None:
+            self.on_news()
+
+    async def shrink(self, total_seconds: int) -> None:
+        """Give back what pays for more than `total_seconds`, now that the timers have let it go.
+
+        Time first, money second: the other way round than when it grows.
+        """
+        async with self._busy:
+            paying = self._paying()
+            if not paying or total_seconds >= self.paid_seconds:
+                return
+            self.paid_seconds = total_seconds
+            await self._clear_up()
+            elapsed_ms = min(self._elapsed_ms() - _PROVEN_MS, total_seconds * 1000)
+            step = tuple(leg.renew(elapsed_ms, total_seconds) for leg in paying)
+            await self._send(_Renewal(tuple(paying), step, total_seconds))
 
     async def close(self, talk_ms: TalkTimes) -> None:
         """Post the rest of every leg's price, void what is still held, fill `costs`."""
@@ -160,47 +224,67 @@ class Charge:
             while True:
                 try:
                     await self._clear_up()
-                    await self._settle(list(self._legs), talk_ms)
+                    counts = [
+                        count_request(one, TransferKind.SETTLE, is_answered=bool(talk_ms))
+                        for one in self._counts
+                    ]
+                    await self._settle(list(self._legs.values()), talk_ms, counts)
                 except DatabaseUnavailable:
                     if clock.monotonic() >= deadline:
                         raise
                     await clock.sleep(_RETRY_SECONDS)
                 else:
+                    self._counts = ()
+                    self.neighbours.leave(self)
                     return
 
     # -- how it is done
 
-    async def _reserve(self, legs: list[LegMoney], seconds: int) -> tuple[Answer, ...]:
-        if not legs:
+    async def _reserve(self, step: list[TransferRequest]) -> tuple[Answer, ...]:
+        if not step:
             return ()
-        step = [leg.reserve(seconds) for leg in legs]
         try:
-            answers = await self.teller.submit(step, Urgency.RESERVE)
+            return await self.teller.submit(step, Urgency.RESERVE)
         except DatabaseUnavailable:
-            self._unsure += legs
+            self._unsure += step
             raise
-        for leg, request, answer in zip(legs, step, answers, strict=True):
-            leg.reserved(request, answer)
-        return answers
+
+    def _smaller(self, paying: list[LegMoney], answers: Sequence[Answer]) -> int:
+        """Seconds that every payer's first share can reach; 0 when one can't pay a block."""
+        shares = [
+            first_share_seconds(
+                leg.payer.meter, answer.available_micros, answer.open_reservations, self.policy
+            )
+            for leg, answer in zip(paying, answers, strict=False)
+            if leg.payer.account.is_limited
+        ]
+        return self._bounded(min(shares, default=0))
 
     async def _renew(self) -> None:
         """Post what was used; hold more: a whole slice, or else the fair share of what is there."""
         await self._clear_up()
-        paying = [leg for leg in self._legs.values() if not leg.payer.is_free]
+        if self._seconds_max is not None and self.paid_seconds >= self._seconds_max:
+            self.exhaustion, self._next_try = LONGEST_CALL, clock.monotonic() + _RETRY_SECONDS
+            return
+        standings = self._standings()
+        paying = self._paying()
         total = self.paid_seconds + (self.policy.slice_seconds if paying else rating.SECONDS_MAX)
-        if self._scarce_leg() is not None:  # at least one step: there may have been a top-up
-            step = max(leg.payer.rate.next_increment_seconds for leg in paying)
-            total = max(self._shared_total(), self.paid_seconds + step)
+        if standings.is_scarce():  # at least one step: there may have been a top-up
+            step = max(leg.payer.meter.rate.next_increment_seconds for leg in paying)
+            total = max(standings.shared_total(), self.paid_seconds + step)
         elapsed_ms = min(self._elapsed_ms() - _PROVEN_MS, self.paid_seconds * 1000)
         for _ in range(_TRIES):
+            total = self._bounded(total)
             step_of_requests = tuple(leg.renew(elapsed_ms, total) for leg in paying)
             if await self._send(_Renewal(tuple(paying), step_of_requests, total)):
-                self.is_exhausted, self._next_try = False, 0.0
+                self.exhaustion, self._next_try = "", 0.0
+                self._tell()
                 return
-            total = self._shared_total()
+            total = self._standings().shared_total()
             if total <= self.paid_seconds:
                 break
-        self.is_exhausted = True
+        self.exhaustion = self._standings().exhausted().exhaustion
+        self._tell()
         self._next_try = clock.monotonic() + _RETRY_SECONDS
 
     async def _send(self, renewal: _Renewal) -> bool:
@@ -219,105 +303,90 @@ class Charge:
         """Find out what became of requests whose answers were lost, before any other is made."""
         if self._pending is not None:
             await self._send(self._pending)
-        for leg in list(self._unsure):
-            _, void = leg.settle(0)
+        for request in list(self._unsure):
             with suppress(ReservationUnknown):  # it never was reserved
-                await self.teller.submit(void, Urgency.SETTLE)
-            self._unsure.remove(leg)
+                await self.teller.submit([voiding(request)], Urgency.SETTLE)
+            self._unsure.remove(request)
 
-    async def _settle(self, leg_ids: list[uuid.UUID], talk_ms: TalkTimes) -> None:
-        step: list[TransferRequest] = []
+    async def _settle(
+        self, legs: list[LegMoney], talk_ms: TalkTimes, also: Sequence[TransferRequest] = ()
+    ) -> None:
+        step: list[TransferRequest] = list(also)
         costs: list[LegCost] = []
-        for leg in [self._legs[leg_id] for leg_id in leg_ids]:
+        for leg in legs:
             # A few milliseconds pass between the timer and the hang-up: they are ours.
-            talked = min(talk_ms.get(leg.payer.leg_id, 0), self.paid_seconds * 1000)
-            cost, requests = leg.settle(talked)
+            paid_ms = self.paid_seconds * 1000 - (leg.offset_ms or 0)
+            cost, requests = leg.settle(min(talk_ms.get(leg.payer.leg_id, 0), paid_ms))
             costs.append(cost)
             step += requests
         if step:
-            await self.teller.submit(step, Urgency.SETTLE)
+            answers = await self.teller.submit(step, Urgency.SETTLE)
+            for request, answer in zip(step, answers, strict=True):
+                if answer.outcome is not Outcome.GRANTED:  # it expired, and the money is gone
+                    _log.error("not_settled", request=str(request.id), outcome=answer.outcome)
         self.costs += costs
-        for leg_id in leg_ids:
-            del self._legs[leg_id]
+        for leg in legs:
+            del self._legs[leg.payer.reservation_id]
 
-    def _shared_total(self) -> int:
-        """Paid seconds that every leg's fair share of what is available can reach."""
-        return min(
-            (
-                further_share_seconds(
-                    leg.payer.rate,
-                    self.paid_seconds,
-                    leg.standing.available_micros,
-                    leg.standing.open_reservations,
-                    self.policy,
-                )
-                for leg in self._legs.values()
-                if leg.standing is not None
-            ),
-            default=self.paid_seconds,
-        )
+    async def _warn(self) -> Advance:
+        """The warning that is due, if any; looks the accounts up again before it says so."""
+        now = clock.monotonic()
+        if not self._is_ending() or not self.warnings.is_look_due(self.seconds_left(), now):
+            return Advance()
+        standings = self._standings()
+        for leg in standings.paying:
+            if standings.is_leg_scarce(leg):
+                leg.standing = await self.teller.standing(leg.payer.account.id)
+        end = self._bounded(standings.shared_total()) - self._elapsed_ms() / 1000
+        return self.warnings.advance(end, clock.monotonic())
 
-    def _scarce_leg(self) -> LegMoney | None:
-        for leg in self._legs.values():
-            seen = leg.standing
-            if seen is not None and is_scarce(
-                leg.payer.rate, seen.available_micros, seen.open_reservations, self.policy
-            ):
-                return leg
-        return None
+    def _paying(self) -> list[LegMoney]:
+        return [leg for leg in self._legs.values() if not leg.payer.is_free]
+
+    def _standings(self) -> Standings:
+        """Those that can run dry."""
+        limited = [leg for leg in self._paying() if leg.payer.account.is_limited]
+        return Standings(limited, self.paid_seconds, self.policy)
+
+    def _tell(self) -> None:
+        """Let the neighbours know which of the accounts are scarce."""
+        standings = self._standings()
+        scarce = {
+            leg.payer.account.id: leg.standing
+            for leg in standings.paying
+            if leg.standing is not None and standings.is_leg_scarce(leg)
+        }
+        if scarce:
+            self.neighbours.tell(self, scarce)
+
+    def _surplus(self) -> int | None:
+        """The total to shrink to, if neighbours' news show that more is held than is fair."""
+        if not self.has_news:
+            return None
+        self.has_news = False
+        standings, elapsed_ms = self._standings(), self._elapsed_ms()
+        if not standings.is_scarce() or self._pending is not None:
+            return None
+        step = max(leg.payer.meter.rate.next_increment_seconds for leg in standings.paying)
+        fair = standings.fair_total(elapsed_ms)
+        return fair if fair + step < self.paid_seconds else None
+
+    def _is_ending(self) -> bool:
+        """Whether an end is in sight: an account that runs dry, or the longest call."""
+        bound = self._seconds_max
+        if bound is not None and bound <= self.paid_seconds + self.policy.slice_seconds:
+            return True
+        return self._standings().is_scarce()
 
     def _renewal_lead(self) -> float:
-        if self._scarce_leg() is not None:
+        if self._standings().is_scarce():
             return self.policy.lead_seconds
         return max(self.policy.slice_seconds / 2, self.policy.lead_seconds)
 
-    async def _warning(self) -> int | None:
-        """The warning that is due, if any; looks the account up again before it says so."""
-        leg, left = self._scarce_leg(), self.seconds_left()
-        waiting = [w for w in self._unwarned() if left <= w]
-        if leg is None or not waiting or clock.monotonic() < self._next_look:
-            return None
-        leg.standing = await self.teller.standing(leg.payer.tenant.account_id)
-        end = self.seconds_left() + self._shared_total() - self.paid_seconds
-        due = [w for w in waiting if end <= w]
-        self._warned.update(due)
-        gaps = [end - w for w in waiting if w not in due]
-        self._next_look = clock.monotonic() + max(_LOOK_SECONDS, min(gaps, default=0.0) / 2)
-        return min(due, default=None)
-
-    def _unwarned(self) -> list[int]:
-        return [w for w in self.warn_seconds if w not in self._warned]
+    def _bounded(self, seconds: int) -> int:
+        return seconds if self._seconds_max is None else min(seconds, self._seconds_max)
 
     def _elapsed_ms(self) -> int:
         if self._started is None:
             return 0
         return max(1, round((clock.monotonic() - self._started) * 1000))
-
-
-@asynccontextmanager
-async def open_charge(
-    charge: Charge,
-    payers: list[Payer],
-    *,
-    beside: Sequence[Awaitable[object]],
-    talk_times: Callable[[], Awaitable[TalkTimes]],
-) -> AsyncIterator[Charge]:
-    """The money of a call for the length of the block.
-
-    Reserves the first slice for every payer, or none (`is_denied`); `beside` is what is
-    done at the same time (the live call's row, the first line's leg). On leaving, however the call
-    ended, `talk_times` ends the talk and tells each leg's milliseconds; these are rated, the rest
-    is posted, what remains held is voided.
-    """
-    try:
-        reserving = charge.reserve_first(payers)
-        for result in await asyncio.gather(reserving, *beside, return_exceptions=True):
-            if isinstance(result, BaseException):
-                raise result
-        yield charge
-    finally:
-        await asyncio.shield(_finish(charge, talk_times))
-
-
-async def _finish(charge: Charge, talk_times: Callable[[], Awaitable[TalkTimes]]) -> None:
-    await charge.close(await talk_times())

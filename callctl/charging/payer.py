@@ -1,35 +1,104 @@
-"""Who pays for a leg and at which price; made by flows from the directory."""
+"""Who pays for a leg and at which price; made by `bill`, from the directory.
+
+A leg has several payers at once: the tenant at retail, its reseller and that one's parents at
+wholesale, and every cost limit that counts them. They are asked in one step: all pay or none.
+"""
 
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
 
-from callctl import rating
-from callctl.directory.models import Tenant
+from callctl.rating import Meter
 from callctl.values.ids import derived_id
-from callctl.values.tariff import Rate, Tariff
+from callctl.values.tariff import Tariff
+
+
+class Role(StrEnum):
+    """What a payer is: who buys, ourselves who pay the carrier, or a limit that only counts."""
+
+    TENANT = "tenant"
+    RESELLER = "reseller"
+    CARRIER = "carrier"
+    LIMIT = "limit"
+
+
+@dataclass(frozen=True, slots=True)
+class PayingAccount:
+    """An account that legs are charged to, and the account that gets what it pays.
+
+    `limit` is the name of the limit that a control account keeps, such as "cost_per_day".
+    """
+
+    id: int
+    name: str
+    payee_id: int
+    role: Role = Role.TENANT
+    limit: str = ""
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether it can run dry; what we owe a carrier never stops a call."""
+        return self.role is not Role.CARRIER
+
+    @property
+    def denial(self) -> str:
+        """The reason of a call that this account can't pay for, as the CDR has it."""
+        if self.role is Role.LIMIT:
+            return f"limit_{self.limit}"
+        return "no_credit" if self.role is Role.TENANT else "no_reseller_credit"
+
+    @property
+    def exhaustion(self) -> str:
+        """Likewise of a talk that ended because it could pay no more."""
+        if self.role is Role.LIMIT:
+            return f"limit_{self.limit}"
+        return "money" if self.role is Role.TENANT else "reseller_money"
 
 
 @dataclass(frozen=True, slots=True)
 class Payer:
-    """One leg charged to one account at one rate."""
+    """One leg charged to one account: at which rate, in whose zone, from which moment on."""
 
     leg_id: uuid.UUID
-    tenant: Tenant
+    account: PayingAccount
     tariff: Tariff
-    rate: Rate
+    meter: Meter
+    timezone: str
     reservation_id: uuid.UUID = field(init=False)
 
     def __post_init__(self) -> None:
-        """Name the leg's reservation, so that a retry asks for the same one."""
-        object.__setattr__(self, "reservation_id", derived_id(self.leg_id, "reservation"))
+        """Name the reservation, so that a retry asks for the same one."""
+        name = f"reservation {self.account.name}"
+        object.__setattr__(self, "reservation_id", derived_id(self.leg_id, name))
 
     @property
     def is_free(self) -> bool:
         """Whether the leg costs nothing however long it talks; then no money is reserved."""
-        return rating.is_free(self.rate)
+        return self.meter.is_free
 
-    @classmethod
-    def of(cls, leg_id: uuid.UUID, tenant: Tenant, tariff: Tariff, digits: str) -> "Payer | None":
-        """Return who pays for a leg rated on `digits`; None when the tariff has no rate for it."""
-        rate = rating.rate_for(tariff, digits)
-        return None if rate is None else cls(leg_id, tenant, tariff, rate)
+    def starting_at(self, moment: datetime) -> "Payer":
+        """The payer of a leg whose talk begins at `moment`."""
+        return replace(self, meter=self.meter.starting_at(moment))
+
+    def counted_by(self, account: PayingAccount) -> "Payer":
+        """The same cost once more, for the control account of a limit."""
+        return replace(self, account=account)
+
+
+@dataclass(frozen=True, slots=True)
+class CountedCall:
+    """A call that counts against a limit on how many: held while it lives.
+
+    `is_used_up`: an answered call stays counted (calls a day); else only live ones are.
+    """
+
+    call_id: uuid.UUID
+    account: PayingAccount
+    is_used_up: bool
+    reservation_id: uuid.UUID = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Name the reservation, so that a retry asks for the same one."""
+        name = f"reservation {self.account.name}"
+        object.__setattr__(self, "reservation_id", derived_id(self.call_id, name))

@@ -8,8 +8,7 @@ on one account run dry together.
 
 from dataclasses import dataclass
 
-from callctl import rating
-from callctl.values.tariff import Rate
+from callctl.rating import Meter
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,20 +20,18 @@ class SlicePolicy:
 
 
 def first_share_seconds(
-    rate: Rate, available_micros: int, open_reservations: int, policy: SlicePolicy
+    meter: Meter, available_micros: int, open_reservations: int, policy: SlicePolicy
 ) -> int:
     """Talk time to ask for first when a whole slice was denied; 0 when no block is affordable.
 
     Half of what would be this leg's equal share, so that calls soon to come find something.
     """
     share = available_micros // (open_reservations + 2)
-    return rating.quota_seconds(rate, share, policy.slice_seconds) or _one_block(
-        rate, available_micros
-    )
+    return meter.quota_seconds(share, policy.slice_seconds) or _one_block(meter, available_micros)
 
 
 def further_share_seconds(
-    rate: Rate,
+    meter: Meter,
     paid_seconds: int,
     available_micros: int,
     open_reservations: int,
@@ -44,26 +41,34 @@ def further_share_seconds(
 
     At least one increment while anything at all can pay it.
     """
-    paid = rating.cost_micros(rate, paid_seconds * 1000)
+    paid = meter.cost_micros(paid_seconds * 1000)
     bound = paid_seconds + policy.slice_seconds
     share = available_micros // max(open_reservations, 1)
-    total = rating.quota_seconds(rate, paid + share, bound)
+    total = meter.quota_seconds(paid + share, bound)
     if total <= paid_seconds:
         total = min(
-            rating.quota_seconds(rate, paid + available_micros, bound),
-            paid_seconds + rate.next_increment_seconds,
+            meter.quota_seconds(paid + available_micros, bound),
+            paid_seconds + meter.rate.next_increment_seconds,
         )
     return max(total, paid_seconds)
 
 
 def is_scarce(
-    rate: Rate, available_micros: int, open_reservations: int, policy: SlicePolicy
+    meter: Meter,
+    paid_seconds: int,
+    available_micros: int,
+    open_reservations: int,
+    policy: SlicePolicy,
 ) -> bool:
     """Whether the account could not give each of its legs one more whole slice."""
-    slice_micros = rating.cost_micros(rate, policy.slice_seconds * 1000)
-    return available_micros < slice_micros * max(open_reservations, 1)
+    if meter.is_free:
+        return False
+    first = meter.cost_micros(policy.slice_seconds * 1000)
+    paid = meter.cost_micros(paid_seconds * 1000)
+    following = meter.cost_micros((paid_seconds + policy.slice_seconds) * 1000) - paid
+    return available_micros < max(first, following) * max(open_reservations, 1)
 
 
-def _one_block(rate: Rate, available_micros: int) -> int:
-    first = rating.billed_seconds(rate, 1)
-    return first if rating.price_micros(rate, first) <= available_micros else 0
+def _one_block(meter: Meter, available_micros: int) -> int:
+    first = meter.billed_seconds(1)
+    return first if meter.cost_micros(1) <= available_micros else 0

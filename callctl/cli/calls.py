@@ -14,7 +14,10 @@ from callctl.cli import show
 from callctl.cli.session import load_settings, open_database
 from callctl.views import Views
 
-_COLUMNS = ("stage", "did", "caller", "area", "line", "tenant", ">seconds", ">paid s", ">cost")
+_COLUMNS = (
+    *("stage", "did", "caller", "area", "line", "account", "rate", ">seconds", ">cost"),
+    *("paid through", ">available"),
+)
 _NONE = "no live calls"
 _WATCH_SECONDS = 1.0
 
@@ -67,10 +70,15 @@ async def _read(views: Views) -> list[LiveCallAnswer]:
 
 
 def _rows(live: Sequence[LiveCallAnswer]) -> list[tuple[show.Cell, ...]]:
-    return [
-        (
-            *(call.stage, call.did, call.caller or "unknown", call.area, call.line, call.tenant),
-            *(call.seconds, min((c.paid_seconds for c in call.charges), default=None), call.cost),
-        )
-        for call in live
-    ]
+    """A row for each charged leg and who pays for it; one without money for a free call."""
+    rows: list[tuple[show.Cell, ...]] = []
+    for call in live:
+        of_call = (call.stage, call.did, call.caller or "unknown", call.area, call.line)
+        if not call.charges:
+            rows.append((*of_call, call.tenant, None, call.seconds, call.cost, None, None))
+        for charge in call.charges:
+            until = charge.paid_through
+            paid_through = f"{until.astimezone():%H:%M:%S}" if until else None
+            of_leg = (charge.account, charge.rate, charge.seconds, charge.cost)
+            rows.append((*of_call, *of_leg, paid_through, charge.available))
+    return rows

@@ -68,7 +68,7 @@ def list_cdrs(
         _show_one(cdr)
 
 
-def parse_since(text: str, now: datetime) -> datetime:
+def parse_since(text: str, now: datetime, option: str = "--since") -> datetime:
     """Return the moment that `text` names: so long before `now`, or an ISO date and time here."""
     ago = _AGO.fullmatch(text)
     if ago:
@@ -77,7 +77,7 @@ def parse_since(text: str, now: datetime) -> datetime:
         return datetime.fromisoformat(text).astimezone()
     except ValueError:
         raise InvalidInput(
-            f"--since {text!r} is no time: write 2026-10-01, 2026-10-01T21:00, or 90m, 24h, 7d"
+            f"{option} {text!r} is no time: write 2026-10-01, 2026-10-01T21:00, or 90m, 24h, 7d"
         ) from None
 
 

@@ -5,7 +5,17 @@ import sys
 
 import typer
 
-from callctl.cli import accounts, calls, cdrs, doctor, processes, provisioning
+from callctl.cli import (
+    accounts,
+    audit,
+    calls,
+    cdrs,
+    doctor,
+    processes,
+    provisioning,
+    rates,
+    tariffs,
+)
 from callctl.errors import CallctlError
 
 app = typer.Typer(
@@ -14,7 +24,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for module in (processes, provisioning, cdrs, accounts, calls, doctor):
+for module in (processes, provisioning, tariffs, cdrs, accounts, calls, rates, audit, doctor):
     module.register(app)
 
 

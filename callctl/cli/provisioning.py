@@ -1,7 +1,6 @@
 """`callctl apply`, `export` and `schema`: the directory from a file and back."""
 
 import asyncio
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -10,14 +9,15 @@ import typer
 
 from callctl import log
 from callctl.cli import show
+from callctl.cli.input_file import print_problems, read_file
 from callctl.cli.session import load_settings, open_database, require_database_url
 from callctl.db.migrate import migrate
 from callctl.directory.apply import Plan, apply, plan
 from callctl.directory.document import Document, json_schema
-from callctl.directory.reading import read_document
+from callctl.directory.reading import PROBLEMS_MAX, read_document
 from callctl.directory.store import export
 from callctl.directory.yaml_tree import BYTES_MAX
-from callctl.errors import ConfigurationRefused, InvalidInput
+from callctl.errors import ConfigurationRefused
 
 _COLUMNS = ("", "field", "was", "becomes")
 
@@ -42,11 +42,11 @@ def apply_command(
     """Make tenants, lines, DIDs and tariffs what FILE says; refuse it whole when it is wrong."""
     log.configure("warning")
     try:
-        found = asyncio.run(_apply(read_document(_read(file)), is_dry=dry_run))
+        found = asyncio.run(_apply(read_document(read_file(file, BYTES_MAX)), is_dry=dry_run))
     except ConfigurationRefused as error:
         if not error.problems:
             raise
-        _print_problems(file, error, as_json=as_json)
+        print_problems(file, error, shown_max=PROBLEMS_MAX, as_json=as_json)
         raise typer.Exit(1) from error
     if as_json:
         show.print_json(_to_plain(found))
@@ -70,17 +70,6 @@ def schema_command() -> None:
     print(orjson.dumps(json_schema(), option=orjson.OPT_INDENT_2).decode())
 
 
-def _read(file: Path) -> bytes:
-    """Read the file, a little over the limit at most; the reading says what is too much."""
-    try:
-        if str(file) == "-":
-            return sys.stdin.buffer.read(BYTES_MAX + 1)
-        with file.open("rb") as opened:
-            return opened.read(BYTES_MAX + 1)
-    except OSError as error:
-        raise InvalidInput(f"{file} cannot be read: {error.strerror}") from error
-
-
 async def _apply(document: Document, *, is_dry: bool) -> Plan:
     settings = load_settings()
     await migrate(require_database_url(settings))
@@ -94,16 +83,6 @@ async def _apply(document: Document, *, is_dry: bool) -> Plan:
 async def _export(tenants: list[str] | None) -> str:
     async with open_database(load_settings()) as database, database.transaction() as connection:
         return await export(connection, tenants)
-
-
-def _print_problems(file: Path, error: ConfigurationRefused, *, as_json: bool) -> None:
-    if as_json:
-        problems = [problem._asdict() for problem in error.problems]
-        show.print_json({"code": error.code, "problems": problems})
-        return
-    for line, field, message in error.problems:
-        print(f"{file}:{line}: {field + ': ' if field else ''}{message}", file=sys.stderr)
-    print(f"{len(error.problems)} problem(s); nothing was changed", file=sys.stderr)
 
 
 def _to_plain(found: Plan) -> dict[str, object]:

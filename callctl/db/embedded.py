@@ -38,6 +38,7 @@ _SETTINGS = {
     "random_page_cost": "1.1",
     "wal_level": "minimal",  # nobody replicates from the embedded server
     "max_wal_senders": "0",
+    "min_wal_size": "512MB",  # a file used again costs no commit its making
     "max_wal_size": "1GB",
     "checkpoint_timeout": "15min",
     "checkpoint_completion_target": "0.9",
@@ -52,6 +53,7 @@ _NOT_DURABLE = {
     "fsync": "off",
     "synchronous_commit": "off",
     "full_page_writes": "off",
+    "min_wal_size": "80MB",
     "max_wal_size": "128MB",
 }
 

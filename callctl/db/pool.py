@@ -2,7 +2,8 @@
 
 A statement has a deadline on both sides. After a lost connection or a deadline the connection is
 torn down, never reused, and the caller gets DatabaseUnavailable: whether the statement was carried
-out is then unknown, so ask by id or send the same id again.
+out is then unknown, so ask by id or send the same id again. A statement that sets a lock_timeout
+(the ledger's does) and meets a row that somebody keeps locked is DatabaseBusy: nothing was done.
 """
 
 import asyncio
@@ -13,7 +14,7 @@ from typing import Any, NoReturn, Protocol
 import asyncpg
 import orjson
 
-from callctl.errors import DatabaseError, DatabaseUnavailable
+from callctl.errors import DatabaseBusy, DatabaseError, DatabaseUnavailable
 
 _CONNECT_SECONDS_MAX = 10
 
@@ -124,6 +125,8 @@ class Database:
             _unavailable(error)
         try:
             yield connection
+        except asyncpg.LockNotAvailableError as error:  # lock_timeout; the connection is well
+            raise DatabaseBusy(f"{DatabaseBusy.__doc__} ({error})") from error
         except (asyncpg.InterfaceError, *_UNANSWERED) as error:
             gone = _is_gone(connection)
             if isinstance(error, asyncpg.InterfaceError) and not gone:

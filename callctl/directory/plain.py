@@ -3,20 +3,27 @@
 Plain means what YAML holds: mappings, lists, text and whole numbers, complete and in one order.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from callctl.directory.document import (
+from callctl.directory.bands import show_days
+from callctl.directory.document import Document
+from callctl.directory.fields import (
     Increments,
     show_amount,
     show_area,
+    show_clock,
     show_increments,
+    show_moment,
     show_number,
 )
+from callctl.directory.models import Limits
 from callctl.directory.rows import Row, Rows
+from callctl.values.tariff import Band, Rate
 
 Plain = dict[str, Any]
-_KEYS = ("name", "number", "prefix")  # what tells the entries of a list apart
+KINDS = ("calendars", "tariffs", "resellers", "tenants")  # in the order of the file
+_KEYS = ("date", "name", "number")  # what tells the entries of a list apart
 
 
 class Change(NamedTuple):
@@ -28,56 +35,135 @@ class Change(NamedTuple):
     new: str | None
 
 
-def plain_rows(rows: Rows) -> Plain:
-    """What is provisioned, as the file has it."""
+def plain_document(document: Document) -> Plain:
+    """A document in the file's own form."""
+    plain = document.model_dump(by_alias=True, exclude_none=True)
+    for entry, tariff in zip(plain["tariffs"], document.tariffs, strict=True):
+        entry["rates"] = [plain_rate(rate.to_rate()) for rate in tariff.rates]
+    return plain
+
+
+def plain_rows(rows: Rows, rates: Mapping[str, Sequence[Rate]]) -> Plain:
+    """What is provisioned, as the file has it; of the tariffs those whose `rates` are given."""
     return {
+        "calendars": _plain_calendars(rows.calendars),
         "tariffs": [
-            plain_tariff(row, rows.rates.get(row["version_id"], [])) for row in rows.tariffs
+            _plain_tariff(row, rates[row["name"]]) for row in rows.tariffs if row["name"] in rates
         ],
+        "resellers": [_plain_reseller(row) for row in rows.resellers],
         "tenants": [
-            plain_tenant(row, rows.lines.get(row["id"], []), rows.dids.get(row["id"], []))
+            _plain_tenant(row, rows.lines.get(row["id"], []), rows.dids.get(row["id"], []))
             for row in rows.tenants
         ],
     }
 
 
-def plain_tariff(row: Row, rates: list[Row]) -> Plain:
+def _plain_calendars(rows: Sequence[Row]) -> list[Plain]:
+    """The calendars of rows that are one for each day."""
+    found: dict[str, list[Plain]] = {}
+    for row in rows:
+        day = {"date": row["date"].isoformat(), "kind": row["kind"], "name": row["day_name"]}
+        found.setdefault(row["name"], []).append(day)
+    return [{"name": name, "days": days} for name, days in found.items()]
+
+
+def _plain_tariff(row: Row, rates: Sequence[Rate]) -> Plain:
     """One tariff at its newest version."""
     return {
         "name": row["name"],
         "currency": row["currency"],
-        "rates": [_plain_rate(rate) for rate in rates],
+        **_if_set("calendar", row["calendar"] and row["calendar"]["name"]),
+        "rates": [plain_rate(rate) for rate in rates],
     }
 
 
-def plain_tenant(row: Row, lines: list[Row], dids: list[Row]) -> Plain:
+def plain_rate(rate: Rate) -> Plain:
+    """One rate; what few rates have is there only when it is set."""
+    increments = Increments(rate.first_increment_seconds, rate.next_increment_seconds)
+    plain: Plain = {"area": show_area(rate.area)} if rate.area else {"prefix": rate.prefix}
+    plain |= {
+        "price_per_minute": show_amount(rate.price_per_minute_micros),
+        "connect_fee": show_amount(rate.connect_fee_micros),
+        "minimum_seconds": rate.minimum_seconds,
+        "increments": show_increments(increments),
+        "round_to": show_amount(rate.round_to_micros),
+    }
+    if rate.free_seconds:
+        plain["free_seconds"] = rate.free_seconds
+    if rate.first_step_seconds:
+        price = show_amount(rate.first_step_price_micros)
+        plain["first_step"] = {"seconds": rate.first_step_seconds, "price_per_minute": price}
+    if rate.maximum_cost_micros is not None:
+        plain["maximum_cost"] = show_amount(rate.maximum_cost_micros)
+    if rate.valid_from:
+        plain["valid_from"] = show_moment(rate.valid_from)
+    if rate.valid_until:
+        plain["valid_until"] = show_moment(rate.valid_until)
+    if rate.bands:
+        plain["bands"] = [_plain_band(band) for band in rate.bands]
+    return plain
+
+
+def _plain_band(band: Band) -> Plain:
+    return {
+        "name": band.name,
+        "days": list(band.days),
+        "from": show_clock(band.from_minute),
+        "to": show_clock(band.to_minute),
+        "price_per_minute": show_amount(band.price_per_minute_micros),
+    }
+
+
+def _plain_reseller(row: Row) -> Plain:
+    return {
+        "name": row["name"],
+        "timezone": row["timezone"],
+        "tariff": row["tariff"],
+        **_if_set("line_tariff", row["line_tariff"]),
+        **_if_set("reseller", row["reseller"]),
+        "account": _plain_account(row),
+    }
+
+
+def _plain_tenant(row: Row, lines: list[Row], dids: list[Row]) -> Plain:
     """One tenant with its account, lines and DIDs."""
     names = {line["id"]: line["name"] for line in lines}
     return {
         "name": row["name"],
         "language": row["language"],
         "timezone": row["timezone"],
-        "account": {
-            "currency": row["currency"],
-            "opening_balance": show_amount(row["opening_balance_micros"]),
-            "credit_limit": show_amount(row["credit_limit_micros"]),
-            "warn_seconds": list(row["warn_seconds"]),
-        },
+        **_if_set("reseller", row["reseller"]),
+        "account": _plain_account(row) | {"warn_seconds": list(row["warn_seconds"])},
         "lines": [_plain_line(line) for line in lines],
         "dids": [_plain_did(did, names) for did in dids],
     }
 
 
-def _plain_rate(row: Row) -> Plain:
-    increments = Increments(row["first_increment_seconds"], row["next_increment_seconds"])
+def _plain_account(row: Row) -> Plain:
     return {
-        "prefix": row["prefix"],
-        "price_per_minute": show_amount(row["price_per_minute_micros"]),
-        "connect_fee": show_amount(row["connect_fee_micros"]),
-        "minimum_seconds": row["minimum_seconds"],
-        "increments": show_increments(increments),
-        "round_to": show_amount(row["round_to_micros"]),
+        "currency": row["currency"],
+        "opening_balance": show_amount(row["opening_balance_micros"]),
+        "credit_limit": show_amount(row["credit_limit_micros"]),
+        **_plain_limits(row["limits"]),
     }
+
+
+def _plain_limits(limits: Mapping[str, int]) -> Plain:
+    """The limits that are set, below "limits"; nothing when there are none."""
+    return _if_set("limits", dict(map(_plain_limit, limits.items())) or None)
+
+
+def _plain_limit(item: tuple[str, int]) -> tuple[str, int | str]:
+    name, value = item
+    if name.endswith("_micros"):
+        return name.removesuffix("_micros"), show_amount(value)
+    return name, value
+
+
+def limits_json(limits: Limits) -> dict[str, int]:
+    """The limits that are set, as the database has them."""
+    named = {name: getattr(limits, name) for name in Limits.__dataclass_fields__}
+    return {name: value for name, value in named.items() if value is not None}
 
 
 def _plain_line(row: Row) -> Plain:
@@ -87,7 +173,9 @@ def _plain_line(row: Row) -> Plain:
         "trunk": row["trunk"],
         "areas": [show_area(adcode) for adcode in row["areas"]],
         "ring_seconds": row["ring_seconds"],
-    } | _if_set("tariff", row["tariff"])
+        **_if_set("tariff", row["tariff"]),
+        **_if_set("carrier_tariff", row["carrier_tariff"]),
+    }
 
 
 def _plain_did(row: Row, line_names: dict[int, str]) -> Plain:
@@ -95,12 +183,14 @@ def _plain_did(row: Row, line_names: dict[int, str]) -> Plain:
         "number": row["number"],
         "tariff": row["tariff"],
         **_if_set("ringback", row["ringback"]),
+        **_if_set("greeting", row["greeting"]),
         "lines": [line_names[line_id] for line_id in row["line_ids"]],
         "blacklist": [show_number(number) for number in row["blacklist"]],
+        **_plain_limits(row["limits"]),
     }
 
 
-def _if_set(name: str, value: str | None) -> Plain:
+def _if_set(name: str, value: Any) -> Plain:
     return {} if value is None else {name: value}
 
 
@@ -133,10 +223,27 @@ def _list_leaves(path: str, values: list[Any]) -> Iterator[tuple[str, str]]:
     if path.endswith(".blacklist"):
         for number in values:
             yield f"{path}.{number}", "refused"
+    elif path.endswith(".bands"):
+        # One value, since their order counts: the first that fits is taken.
+        yield path, "; ".join(map(_show_band, values))
     elif values and isinstance(values[0], dict):
         for entry in values:
-            key = next(key for key in _KEYS if key in entry)
-            rest = {name: inner for name, inner in entry.items() if name != key}
-            yield from _leaves(f"{path}.{entry[key] or '*'}", rest)
+            key = _key(entry)
+            rest = {name: inner for name, inner in entry.items() if name not in key}
+            yield from _leaves(f"{path}.{' from '.join(key.values())}", rest)
     elif values:
         yield path, ", ".join(map(str, values))
+
+
+def _key(entry: Plain) -> dict[str, str]:
+    """The fields that tell an entry of a list from the others."""
+    for name in _KEYS:
+        if name in entry:
+            return {name: entry[name]}
+    key = {"area": entry["area"]} if "area" in entry else {"prefix": entry["prefix"] or "*"}
+    return key | {name: entry[name] for name in ("valid_from",) if name in entry}
+
+
+def _show_band(band: Plain) -> str:
+    days = show_days(band["days"])
+    return f"{band['name']}={days} {band['from']}-{band['to']} {band['price_per_minute']}"

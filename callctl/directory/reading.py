@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from callctl.directory.document import Document
+from callctl.directory.price_entries import IN_FIELDS
 from callctl.directory.references import check_references
 from callctl.directory.yaml_tree import Path, Tree, Unquoted, dotted, read_tree
 from callctl.errors import ConfigurationRefused, Problem
@@ -35,7 +36,7 @@ def read_document(content: bytes) -> Document:
         tree.add_problem((), _explain_top(tree.value))
     if tree.problems or document is None:
         raise refusal(tree.problems)
-    if not (document.tariffs or document.tenants):
+    if not any(getattr(document, kind) for kind in Document.model_fields):
         raise refusal([Problem(1, "", f"there is nothing in this file: {_EXAMPLE}")])
     return document
 
@@ -60,7 +61,10 @@ def _explain_top(value: Any) -> str:
 def _add_errors(tree: Tree, error: ValidationError, broken: set[str]) -> None:
     for details in error.errors(include_url=False):
         path: Path = details["loc"]
-        if dotted(path) not in broken:
+        if details["type"] == IN_FIELDS:
+            for field, message in details["ctx"]["problems"]:
+                tree.add_problem((*path, field), message)
+        elif dotted(path) not in broken:
             tree.add_problem(path, _explain(details, path))
 
 
@@ -114,6 +118,7 @@ _EXPLAIN: dict[str, Callable[[Any, Mapping[str, Any]], str]] = {
     "model_type": lambda value, _: f"fields are needed here (name: value), not a {_shape(value)}",
     "greater_than_equal": lambda value, context: f"{value} is too small: {context['ge']} or more",
     "less_than_equal": lambda value, context: f"{value} is too large: at most {context['le']}",
+    "literal_error": lambda value, context: f"{value!r} is none of {context['expected']}",
     "too_short": lambda _, context: f"too few: at least {context['min_length']} needed",
     "too_long": lambda _, context: f"too many: at most {context['max_length']} are possible",
     "string_too_short": lambda _, context: f"too short: write {context['min_length']} or more",
@@ -122,7 +127,6 @@ _EXPLAIN: dict[str, Callable[[Any, Mapping[str, Any]], str]] = {
 _PATTERN_WORDS = {
     r"^[a-z0-9][a-z0-9_-]{0,62}$": "a name has small letters, digits, - and _, at most 63",
     r"^[A-Z]{3}$": "write a currency's three letters, such as CNY",
-    r"^[0-9]{0,15}$": "write the digits a number begins with, at most 15",
     r"^[0-9]{3,15}$": "write 3 to 15 digits, such as 4001234567",
     r"^[a-z0-9_-]{1,40}$": "write the name of a PJSIP endpoint: small letters, digits, - and _",
     r"^[a-z0-9_-]+(/[a-z0-9_-]+)*$": "write a prompt's name such as callctl/ringback-demo",

@@ -5,57 +5,121 @@ directory as a provisioning file.
 """
 
 import asyncio
-import io
-from collections.abc import Sequence
+import gc
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
+import orjson
 import structlog
-from ruamel.yaml import YAML
 
 from callctl import clock
 from callctl.db.listen import Listener
 from callctl.db.pool import Connection, Database
 from callctl.db.queries import queries
-from callctl.directory.models import Did, Directory, Line, Tenant
+from callctl.directory.calendars import dump
+from callctl.directory.models import CarrierCost, Did, Directory, Limits, Line, Reseller, Tenant
 from callctl.directory.plain import plain_rows
+from callctl.directory.rates import (
+    calendar_of,
+    collector_paused,
+    rate_of,
+    read_rates,
+    read_tariff,
+)
 from callctl.directory.rows import Row, Rows, read_rows
 from callctl.errors import NotFound
 from callctl.values.phone_number import PhoneNumber
-from callctl.values.tariff import Rate, Tariff
+from callctl.values.tariff import Calendar, Rate, Tariff
 
 CHANNEL = "callctl_directory"
+EXPORTED_RATES_MAX = 5_000  # a file of YAML shall stay one that people can read
+_PAGE = 10_000  # rates asked for by id at once
 _RETRY_SECONDS = 1.0
+_LASTING_RATES = 10_000  # so many objects that looking for garbage among them would be felt
 _log = structlog.get_logger()
 
 
 async def load(connection: Connection) -> Directory:
     """Everything provisioned. `connection` is a transaction in which nothing was done yet."""
-    await queries.begin_directory_snapshot(connection)
-    revision_id = await queries.read_directory_revision(connection)
-    return _directory(revision_id, await read_rows(connection))
+    directory, _ = await _load(connection, {})
+    return directory
+
+
+async def list_tariffs(connection: Connection) -> list[dict[str, Any]]:
+    """Every tariff at its newest version: name, version, currency, rate_count, calendar's name."""
+    return [
+        {
+            "name": row["name"],
+            "version": row["version"],
+            "currency": row["currency"],
+            "rate_count": row["rate_count"],
+            "calendar": row["calendar"] and row["calendar"]["name"],
+            "created_at": row["created_at"],
+        }
+        for row in await queries.read_directory_tariffs(connection, tariffs=None)
+    ]
+
+
+async def load_tariff(connection: Connection, name: str) -> Tariff:
+    """The newest version of a tariff; raises NotFound."""
+    rows = await queries.read_directory_tariffs(connection, tariffs=[name])
+    if not rows:
+        raise NotFound(f"there is no tariff {name}: callctl tariff list shows them all")
+    return await read_tariff(connection, rows[0])
+
+
+async def frozen_rate(connection: Connection, rate_id: int) -> tuple[Rate, Calendar | None]:
+    """A rate of any version by its id, with the calendar of that version; raises NotFound."""
+    found = await frozen_rates(connection, [rate_id])
+    if rate_id not in found:
+        raise NotFound(f"there is no rate {rate_id}: was it read from another database?")
+    return found[rate_id]
+
+
+async def frozen_rates(
+    connection: Connection, rate_ids: Sequence[int]
+) -> dict[int, tuple[Rate, Calendar | None]]:
+    """Rates of any version by their ids, with their calendars; ids that are none are left out."""
+    found: dict[int, tuple[Rate, Calendar | None]] = {}
+    calendars: dict[str | None, Calendar | None] = {None: None}
+    for start in range(0, len(rate_ids), _PAGE):
+        page = list(rate_ids[start : start + _PAGE])
+        for row in await queries.read_frozen_rates(connection, rate_ids=page):
+            text = row["calendar"]
+            if text not in calendars:
+                calendars[text] = calendar_of(orjson.loads(text))
+            found[row["id"]] = rate_of(row), calendars[text]
+    return found
 
 
 async def export(connection: Connection, tenants: Sequence[str] | None = None) -> str:
-    """The named tenants, or all, with the tariffs they use, as a provisioning file.
+    """The named tenants, or all, with what they use, as a provisioning file.
 
-    `connection` is a transaction in which nothing was done yet. With `tenants` None, unused
-    tariffs are written too. Raises NotFound for a tenant that does not exist.
+    `connection` is a transaction in which nothing was done yet. With `tenants` None, what is
+    unused is written too. A tariff that is too long for the file is only named, in a comment.
+    Raises NotFound for a tenant that does not exist.
     """
     await queries.begin_directory_snapshot(connection)
     rows = await read_rows(connection, tenants)
     missing = sorted(set(tenants or ()) - {row["name"] for row in rows.tenants})
     if missing:
         raise NotFound(f"there is no tenant {', '.join(missing)}: callctl export shows them all")
-    plain = plain_rows(rows)
     if tenants is not None:
-        plain["tariffs"] = _used_tariffs(plain)
-    yaml = YAML(typ="rt")
-    yaml.default_flow_style = False
-    yaml.allow_unicode = True
-    yaml.indent(mapping=2, sequence=4, offset=2)
-    text = io.StringIO()
-    yaml.dump(plain, text)
-    return text.getvalue()
+        rows = _only_used(rows)
+    rates = {
+        row["name"]: await read_rates(connection, row["version_id"])
+        for row in rows.tariffs
+        if row["rate_count"] <= EXPORTED_RATES_MAX
+    }
+    plain = {kind: found for kind, found in plain_rows(rows, rates).items() if found}
+    comments = [
+        f"# tariff {row['name']} has {row['rate_count']} rates: callctl tariff export "
+        f"{row['name']}\n"
+        for row in rows.tariffs
+        if row["name"] not in rates
+    ]
+    return "".join(comments) + (dump(plain) if plain else "")
 
 
 class DirectoryWatch:
@@ -67,6 +131,7 @@ class DirectoryWatch:
 
     def __init__(self, database: Database, dsn: str) -> None:
         self.current = Directory()
+        self._tariffs: Mapping[int, Tariff] = {}  # those in use, by version: they never change
         self._database = database
         self._changed = asyncio.Event()
         self._listener = Listener(dsn, CHANNEL, lambda _payload: self._changed.set())
@@ -76,8 +141,13 @@ class DirectoryWatch:
         newest = await queries.read_directory_revision(self._database)
         if newest == self.current.revision_id:
             return
-        async with self._database.transaction() as connection:
-            self.current = await load(connection)
+        known = self._tariffs
+        with collector_paused():
+            async with self._database.transaction() as connection:
+                self.current, self._tariffs = await _load(connection, known)
+            fresh = [one for version, one in self._tariffs.items() if version not in known]
+            if sum(len(tariff.rates) for tariff in fresh) >= _LASTING_RATES:
+                gc.freeze()  # the garbage collector need not look through what stays
         _log.info("directory_loaded", revision_id=self.current.revision_id)
 
     async def run(self) -> None:
@@ -96,43 +166,90 @@ class DirectoryWatch:
                 await clock.sleep(_RETRY_SECONDS)
 
 
-def _used_tariffs(plain: dict[str, Any]) -> list[dict[str, Any]]:
-    used = {
-        entry.get("tariff")
-        for tenant in plain["tenants"]
-        for entry in (*tenant["lines"], *tenant["dids"])
-    }
-    return [tariff for tariff in plain["tariffs"] if tariff["name"] in used]
+async def _load(
+    connection: Connection, known: Mapping[int, Tariff]
+) -> tuple[Directory, Mapping[int, Tariff]]:
+    """Everything provisioned, and its tariffs by version_id; those of `known` are not read."""
+    await queries.begin_directory_snapshot(connection)
+    revision_id = await queries.read_directory_revision(connection)
+    rows = await read_rows(connection)
+    used = _tariffs_in_use(rows)
+    tariffs: dict[int, Tariff] = {}
+    for row in rows.tariffs:
+        if row["name"] in used:
+            version_id = row["version_id"]
+            kept = known.get(version_id)
+            tariffs[version_id] = kept or await read_tariff(connection, row)
+    by_name = {tariff.name: tariff for tariff in tariffs.values()}
+    return await asyncio.to_thread(_directory, revision_id, rows, by_name), tariffs
 
 
-def _directory(revision_id: int, rows: Rows) -> Directory:
-    tariffs = {
-        row["name"]: _tariff(row, rows.rates.get(row["version_id"], [])) for row in rows.tariffs
-    }
+def _tariffs_in_use(rows: Rows) -> set[str | None]:
+    used = {row[name] for row in rows.resellers for name in ("tariff", "line_tariff")}
+    for found in (*rows.lines.values(), *rows.dids.values()):
+        used |= {row["tariff"] for row in found}
+    for lines in rows.lines.values():
+        used |= {row["carrier_tariff"] for row in lines}
+    return used
+
+
+def _only_used(rows: Rows) -> Rows:
+    """The rows of the tenants and of what they use: resellers, tariffs, calendars."""
+    sellers = {row["name"]: row for row in rows.resellers}
+    chain: set[str] = set()
+    for tenant in rows.tenants:
+        name = tenant["reseller"]
+        while name is not None:
+            chain.add(name)
+            name = sellers[name]["reseller"]
+    rows = replace(rows, resellers=[row for row in rows.resellers if row["name"] in chain])
+    used = _tariffs_in_use(rows)
+    tariffs = [row for row in rows.tariffs if row["name"] in used]
+    calendars = {row["calendar"]["name"] for row in tariffs if row["calendar"]}
+    return replace(
+        rows,
+        tariffs=tariffs,
+        calendars=[row for row in rows.calendars if row["name"] in calendars],
+    )
+
+
+def _directory(revision_id: int, rows: Rows, tariffs: Mapping[str, Tariff]) -> Directory:
+    resellers = _resellers(rows.resellers, tariffs)
     dids: dict[str, Did] = {}
     for row in rows.tenants:
-        tenant = _tenant(row)
+        tenant = _tenant(row, resellers)
         lines = {line["id"]: _line(line, tariffs) for line in rows.lines.get(row["id"], [])}
         for did in rows.dids.get(row["id"], []):
             dids[did["number"]] = _did(did, tenant, tariffs, lines)
     return Directory(revision_id=revision_id, dids=dids)
 
 
-def _tariff(row: Row, rates: Sequence[Row]) -> Tariff:
-    columns = (
-        "prefix",
-        "connect_fee_micros",
-        "price_per_minute_micros",
-        "minimum_seconds",
-        "first_increment_seconds",
-        "next_increment_seconds",
-        "round_to_micros",
-    )
-    lines = tuple(Rate(**{name: rate[name] for name in columns}) for rate in rates)
-    return Tariff(row["name"], row["version"], row["currency"], lines)
+def _resellers(rows: Sequence[Row], tariffs: Mapping[str, Tariff]) -> dict[str, Reseller]:
+    """The resellers by name, each with the one that is its parent."""
+    by_id = {row["id"]: row for row in rows}
+    made: dict[str, Reseller] = {}
+
+    def reseller(row: Row) -> Reseller:
+        if row["name"] not in made:
+            parent = by_id.get(row["parent_id"])
+            made[row["name"]] = Reseller(
+                name=row["name"],
+                timezone=row["timezone"],
+                account_id=row["account_id"],
+                account_name=row["account_name"],
+                revenue_account_id=row["revenue_account_id"],
+                currency=row["currency"],
+                tariff=tariffs[row["tariff"]],
+                line_tariff=tariffs[row["line_tariff"]] if row["line_tariff"] else None,
+                limits=Limits(**row["limits"]),
+                parent=reseller(parent) if parent else None,
+            )
+        return made[row["name"]]
+
+    return {row["name"]: reseller(row) for row in rows}
 
 
-def _tenant(row: Row) -> Tenant:
+def _tenant(row: Row, resellers: Mapping[str, Reseller]) -> Tenant:
     return Tenant(
         name=row["name"],
         language=row["language"],
@@ -142,10 +259,12 @@ def _tenant(row: Row) -> Tenant:
         revenue_account_id=row["revenue_account_id"],
         currency=row["currency"],
         warn_seconds=tuple(row["warn_seconds"]),
+        limits=Limits(**row["limits"]),
+        reseller=resellers[row["reseller"]] if row["reseller"] else None,
     )
 
 
-def _line(row: Row, tariffs: dict[str, Tariff]) -> Line:
+def _line(row: Row, tariffs: Mapping[str, Tariff]) -> Line:
     return Line(
         name=row["name"],
         number=PhoneNumber.parse(row["number"]),
@@ -153,15 +272,28 @@ def _line(row: Row, tariffs: dict[str, Tariff]) -> Line:
         tariff=tariffs[row["tariff"]] if row["tariff"] else None,
         ring_seconds=row["ring_seconds"],
         areas=tuple(row["areas"]),
+        carrier=_carrier(row, tariffs),
     )
 
 
-def _did(row: Row, tenant: Tenant, tariffs: dict[str, Tariff], lines: dict[int, Line]) -> Did:
+def _carrier(row: Row, tariffs: Mapping[str, Tariff]) -> CarrierCost | None:
+    if not row["carrier_tariff"]:
+        return None
+    return CarrierCost(
+        tariff=tariffs[row["carrier_tariff"]],
+        revenue_account_id=row["own_revenue_account_id"],
+        account_id=row["carrier_account_id"],
+    )
+
+
+def _did(row: Row, tenant: Tenant, tariffs: Mapping[str, Tariff], lines: Mapping[int, Line]) -> Did:
     return Did(
         number=row["number"],
         tenant=tenant,
         tariff=tariffs[row["tariff"]],
         ringback=row["ringback"],
+        greeting=row["greeting"],
         lines=tuple(lines[line_id] for line_id in row["line_ids"]),
         blacklist=frozenset(row["blacklist"]),
+        limits=Limits(**row["limits"]),
     )

@@ -6,6 +6,7 @@ they were written unless they are plain whole numbers: no float is ever made.
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -69,6 +70,12 @@ def dotted(path: Path) -> str:
     """Return ("tenants", 0, "name") as "tenants[0].name"."""
     text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
     return text.removeprefix(".")
+
+
+def listed(names: Iterable[str]) -> str:
+    """Return " (there is a, b)" of the first names that there are, "" of none."""
+    known = sorted(names)[:8]
+    return f" (there is {', '.join(known)})" if known else ""
 
 
 def read_tree(content: bytes) -> Tree:

@@ -4,13 +4,13 @@ from datetime import datetime
 
 from callctl import clock
 from callctl.calls import Call, Leg
-from callctl.cdr import Cdr, CdrLeg, LegPrice, Record
+from callctl.cdr import Cdr, CdrCharge, CdrLeg, LegPrice, Record
 from callctl.values.hangup import Disposition, HangupCause
 
 
 def build_cdr(call: Call, record: Record) -> Cdr:
     """The CDR of `call`: times from Asterisk's events, money from the record's prices."""
-    prices = {price.leg_id: price for price in record.prices}
+    prices = {price.leg_id: price for price in record.prices if not price.is_wholesale}
     started_at, did = call.talk_started_at, record.did
     rung = [leg for leg in call.legs[1:] if leg.is_rung]
     ended_at = max((leg.ended_at for leg in call.legs if leg.ended_at), default=clock.now())
@@ -34,12 +34,13 @@ def build_cdr(call: Call, record: Record) -> Cdr:
         ended_at=ended_at,
         ring_seconds=_seconds(first_ring, started_at or ended_at),
         talk_seconds=_seconds(started_at, ended_at),
-        cost_micros=sum(price.cost_micros for price in record.prices),
+        cost_micros=sum(price.cost_micros for price in prices.values()),
         currency=did.tenant.currency if did else None,
         sip_call_id=call.a_leg.sip_call_id,
         revision_id=record.revision_id or None,
         trace=record.trace,
         legs=[_leg(call, leg, prices.get(leg.leg_id)) for leg in (call.a_leg, *rung)],
+        charges=[CdrCharge.of(price) for price in record.prices if price.is_wholesale],
     )
 
 
@@ -65,7 +66,11 @@ def _leg(call: Call, leg: Leg, price: LegPrice | None) -> CdrLeg:
         account=price.account if price else None,
         tariff=price.tariff if price else None,
         tariff_version=price.tariff_version if price else None,
+        rate_id=price.rate_id if price else None,
         rate_prefix=price.rate_prefix if price else None,
+        timezone=price.timezone if price else None,
+        charged_from=price.charged_from if price else None,
+        charged_ms=price.charged_ms if price else 0,
         reservation_id=price.reservation_id if price else None,
     )
 
@@ -93,13 +98,13 @@ def _a_cause(call: Call) -> int:
 
 
 def _ended_by(call: Call, record: Record) -> str:
-    """Who ended it: caller, line, money (paid time over), shutdown, or callctl with its reason."""
+    """Who ended it: caller, line, money or a limit, shutdown, or callctl with its reason."""
     if record.reason:
         return record.reason
     if call.is_drained:
         return "shutdown"
-    if record.is_paid_time_over:
-        return "money"
+    if record.paid_time_over:
+        return record.paid_time_over
     a_leg, b_leg = call.a_leg, call.b_leg
     if b_leg is None or b_leg.is_released:
         return "caller"

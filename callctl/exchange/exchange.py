@@ -17,7 +17,7 @@ from callctl.exchange.ending import build_cdr
 from callctl.flows.desk import Desk
 from callctl.flows.inbound import inbound
 from callctl.values.hangup import HangupCause
-from callctl.values.ids import derived_id
+from callctl.values.ids import bridge_id, derived_id
 from callctl.values.phone_number import PhoneNumber
 
 _log = structlog.get_logger()
@@ -31,6 +31,7 @@ class Exchange:
         self._desk = desk
         self._calls_max = calls_max
         self._legs: dict[str, tuple[Call, Leg]] = {}  # by channel id
+        self._bridges: dict[str, Call] = {}  # by bridge id
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_draining = False
 
@@ -38,6 +39,7 @@ class Exchange:
         """Sort one event: to its leg's call, or, from a new caller, into a new call."""
         channel = getattr(event, "channel", None)
         if channel is None:
+            self._take_playback(event)
             return
         known = self._legs.get(channel.id)
         if known is not None:
@@ -46,6 +48,17 @@ class Exchange:
             call.wake()
         elif isinstance(event, models.StasisStart) and event.args[:1] == ["inbound"]:
             self._accept(event)
+
+    def _take_playback(self, event: models.Event) -> None:
+        """A prompt on a call's bridge, or on a channel of ours, has ended."""
+        if not isinstance(event, models.PlaybackFinished):
+            return
+        kind, _, name = event.playback.target_uri.partition(":")
+        known = self._legs.get(name)
+        call = self._bridges.get(name) if kind == "bridge" else known and known[0]
+        if call is not None:
+            call.finished_playbacks.add(event.playback.id)
+            call.wake()
 
     async def reconcile(self, lost_at: datetime) -> None:
         """After a lost connection: end the legs that Asterisk has no more, whose end was missed.
@@ -87,6 +100,7 @@ class Exchange:
             presented=CallerIdPresented.instead_of(channel.caller.number, channel.caller.name),
         )
         self._register(leg.channel_id, call, leg)
+        self._bridges[bridge_id(call_id)] = call
         leg.take(event)
         task = asyncio.create_task(self._live(call), name=f"call {call_id}")
         self._tasks.add(task)
@@ -130,8 +144,9 @@ class Exchange:
             await self._desk.journal.write(cdr)
         except CallctlError as error:
             _log.error("cdr_not_written", error=str(error), cdr=repr(cdr))
-        for leg in call.legs:
-            self._legs.pop(leg.channel_id, None)
+        for channel_id in call.channel_ids:
+            self._legs.pop(channel_id, None)
+        self._bridges.pop(bridge_id(call.call_id), None)
         _log.info(
             "call_ended",
             did=cdr.did,

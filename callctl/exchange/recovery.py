@@ -13,14 +13,16 @@ import structlog
 
 from callctl import clock
 from callctl.ari.client import AriClient
-from callctl.cdr import Cdr, CdrLeg
-from callctl.charging import settle_abandoned
+from callctl.cdr import Cdr, CdrCharge, CdrLeg
+from callctl.charging import Role
+from callctl.charging.abandoned import Settled, release_count, settle_abandoned
 from callctl.db.pool import Database
 from callctl.db.queries import queries
 from callctl.flows.desk import Desk
 from callctl.values.hangup import Disposition, HangupCause
 from callctl.values.ids import bridge_id, derived_id
 
+_WHOLESALE = frozenset({Role.RESELLER, Role.CARRIER})
 _log = structlog.get_logger()
 
 
@@ -51,20 +53,15 @@ class Recovery:
             await self._ari.channels.hangup(channel_id, reason_code=HangupCause.TEMPORARY_FAILURE)
         await self._ari.bridges.destroy(bridge_id(row["call_id"]))
         ended_at = clock.now()
-        talk_times: dict[uuid.UUID, int] = {}
-        if row["answered_at"] is not None and row["a_channel_id"] in alive:
-            talk_ms = round((ended_at - row["answered_at"]).total_seconds() * 1000)
-            talk_times = {uuid.UUID(charge["leg_id"]): talk_ms for charge in row["charges"]}
-        legs = [
-            _leg(
-                row,
-                charge,
-                ended_at,
-                await settle_abandoned(self._database, self._desk.teller, charge, talk_times),
-            )
-            for charge in row["charges"]
-        ]
-        await self._desk.journal.write(_cdr(row, ended_at, legs))
+        proven = ended_at if row["a_channel_id"] in alive else None
+        teller, settled = self._desk.teller, []
+        for charge in row["charges"]:
+            paid = await settle_abandoned(self._database, teller, charge, proven)
+            settled.append((charge, paid))
+        is_answered = any(paid.talk_ms for _, paid in settled)
+        for count in row["counts"]:
+            await release_count(teller, count, is_answered=is_answered)
+        await self._desk.journal.write(_cdr(row, ended_at, settled))
         _log.warning("call_recovered", call_id=str(row["call_id"]), was_alive=bool(ours))
 
 
@@ -74,9 +71,10 @@ async def abandoned_calls(database: Database) -> list[Any]:
     return rows
 
 
-def _cdr(row: Any, ended_at: datetime, legs: list[CdrLeg]) -> Cdr:
+def _cdr(row: Any, ended_at: datetime, settled: Sequence[tuple[dict[str, Any], Settled]]) -> Cdr:
     talked = row["answered_at"] is not None
     why = "the switch had ended while the call lived; ended by the next one"
+    retail = [_leg(row, *one, ended_at) for one in settled if one[0]["role"] == Role.TENANT]
     return Cdr(
         call_id=row["call_id"],
         did=row["did"],
@@ -92,18 +90,18 @@ def _cdr(row: Any, ended_at: datetime, legs: list[CdrLeg]) -> Cdr:
         answered_at=row["answered_at"],
         ended_at=ended_at,
         ring_seconds=0.0,
-        talk_seconds=float(max((leg.billed_seconds for leg in legs), default=0)),
-        cost_micros=sum(leg.cost_micros for leg in legs),
+        talk_seconds=float(max((leg.billed_seconds for leg in retail), default=0)),
+        cost_micros=sum(leg.cost_micros for leg in retail),
         currency=None,
         sip_call_id="",
         revision_id=row["revision_id"],
         trace=[{"rule": "recovery", "matched": True, "why": why}],
-        legs=legs,
+        legs=[*retail, *_free_line(row, retail, ended_at)],
+        charges=[_charge(*one) for one in settled if one[0]["role"] in _WHOLESALE],
     )
 
 
-def _leg(row: Any, charge: dict[str, Any], ended_at: datetime, price: tuple[int, int]) -> CdrLeg:
-    billed_seconds, cost_micros = price
+def _leg(row: Any, charge: dict[str, Any], paid: Settled, ended_at: datetime) -> CdrLeg:
     leg_id = uuid.UUID(charge["leg_id"])
     is_a_leg = leg_id == derived_id(row["call_id"], "a")
     return CdrLeg(
@@ -120,12 +118,61 @@ def _leg(row: Any, charge: dict[str, Any], ended_at: datetime, price: tuple[int,
         answered_at=row["answered_at"],
         ended_at=ended_at,
         ring_seconds=0.0,
-        talk_seconds=float(billed_seconds),
-        billed_seconds=billed_seconds,
-        cost_micros=cost_micros,
+        talk_seconds=float(paid.billed_seconds),
+        billed_seconds=paid.billed_seconds,
+        cost_micros=paid.cost_micros,
         account=charge["account"],
         tariff=charge["tariff"],
         tariff_version=charge["tariff_version"],
+        rate_id=charge["rate"]["id"],
         rate_prefix=charge["rate"]["prefix"],
+        timezone=charge["timezone"],
+        charged_from=_moment(charge["charged_from"]),
+        charged_ms=paid.talk_ms,
         reservation_id=uuid.UUID(charge["reservation_id"]),
     )
+
+
+def _free_line(row: Any, charged: list[CdrLeg], ended_at: datetime) -> list[CdrLeg]:
+    """The leg of the line that answered, when nobody paid for it; its id is its channel's."""
+    channel_id = row["b_channel_id"]
+    if channel_id is None or any(leg.side == "b" for leg in charged):
+        return []
+    return [
+        CdrLeg(
+            leg_id=uuid.UUID(channel_id[1:]),
+            call_id=row["call_id"],
+            side="b",
+            line=row["line"],
+            number="",
+            channel_id=channel_id,
+            sip_call_id="",
+            disposition=str(Disposition.ANSWERED),
+            hangup_cause=int(HangupCause.TEMPORARY_FAILURE),
+            setup_at=row["setup_at"],
+            answered_at=row["answered_at"],
+            ended_at=ended_at,
+            ring_seconds=0.0,
+            talk_seconds=max((leg.talk_seconds for leg in charged), default=0.0),
+        )
+    ]
+
+
+def _charge(charge: dict[str, Any], paid: Settled) -> CdrCharge:
+    return CdrCharge(
+        leg_id=uuid.UUID(charge["leg_id"]),
+        account=charge["account"],
+        tariff=charge["tariff"],
+        tariff_version=charge["tariff_version"],
+        rate_id=charge["rate"]["id"],
+        timezone=charge["timezone"],
+        charged_from=_moment(charge["charged_from"]),
+        charged_ms=paid.talk_ms,
+        billed_seconds=paid.billed_seconds,
+        cost_micros=paid.cost_micros,
+        reservation_id=uuid.UUID(charge["reservation_id"]),
+    )
+
+
+def _moment(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)

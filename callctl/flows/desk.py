@@ -13,9 +13,22 @@ import structlog
 
 from callctl.calls import Call
 from callctl.cdr import Journal, LegPrice, LiveCall, Record
-from callctl.charging import Charge, Payer, SlicePolicy, open_charge
+from callctl.charging import (
+    Bill,
+    Charge,
+    CountedCall,
+    LegCost,
+    LimitBook,
+    Neighbours,
+    Payer,
+    Role,
+    SlicePolicy,
+    Warnings,
+    open_charge,
+)
 from callctl.directory.areas import AreaTable
-from callctl.directory.models import Directory
+from callctl.directory.models import Directory, Tenant
+from callctl.directory.rates import calendar_json
 from callctl.errors import DatabaseUnavailable
 from callctl.ledger import Teller
 
@@ -29,40 +42,35 @@ class Desk:
     directory: Callable[[], Directory]
     areas: AreaTable
     teller: Teller
+    limits: LimitBook
+    neighbours: Neighbours
     journal: Journal
     policy: SlicePolicy
 
     @asynccontextmanager
     async def charged(
-        self, call: Call, record: Record, payer: Payer, *, beside: Awaitable[None]
+        self, call: Call, record: Record, bill: Bill, *, beside: Awaitable[None] | None
     ) -> AsyncIterator[Charge]:
         """The money of `call`: reserved on entering, settled and noted in `record` on leaving.
 
         `beside` is done while the ledger answers.
         """
-        charge = Charge(self.teller, self.policy, payer.tenant.warn_seconds)
-        live = live_call(call, record, charge, [payer])
+        tenant = _tenant(record)
+        warnings = Warnings(tenant.warn_seconds)
+        charge = Charge(self.teller, self.policy, warnings, self.neighbours, on_news=call.wake)
+        live = live_call(call, record, charge, bill)
+        others = [self.journal.write(live, may_linger=False)]
         try:
             async with open_charge(
                 charge,
-                [payer],
-                beside=[self.journal.write(live, may_linger=False), beside],
+                bill,
+                beside=[*others, beside] if beside is not None else others,
                 talk_times=call.talk_times,
             ):
                 yield charge
         finally:
             record.prices = [
-                LegPrice(
-                    leg_id=cost.payer.leg_id,
-                    billed_seconds=cost.billed_seconds,
-                    cost_micros=cost.cost_micros,
-                    account=cost.payer.tenant.account_name,
-                    tariff=cost.payer.tariff.name,
-                    tariff_version=cost.payer.tariff.version,
-                    rate_prefix=cost.payer.rate.prefix,
-                    reservation_id=cost.payer.reservation_id,
-                )
-                for cost in charge.costs
+                _price(cost, call) for cost in charge.costs if cost.payer.account.role != Role.LIMIT
             ]
 
     async def note(self, row: LiveCall) -> None:
@@ -73,13 +81,12 @@ class Desk:
             _log.warning("live_call_not_noted", error=str(error))
 
 
-def live_call(
-    call: Call, record: Record, charge: Charge, payers: list[Payer] | None = None
-) -> LiveCall:
+def live_call(call: Call, record: Record, charge: Charge, bill: Bill | None = None) -> LiveCall:
     """The call's row as of now: who talks, who pays, until when it is paid."""
     b_leg, started_at = call.b_leg, call.talk_started_at
-    payers = payers or charge.payers
-    tenant = payers[0].tenant
+    payers = charge.payers if bill is None else list(bill.payers)
+    counts = charge.counts if bill is None else bill.counts
+    tenant = _tenant(record)
     return LiveCall(
         call_id=call.call_id,
         did=call.dialled.national,
@@ -94,20 +101,66 @@ def live_call(
         a_channel_id=call.a_leg.channel_id,
         b_channel_id=b_leg.channel_id if b_leg else None,
         revision_id=record.revision_id,
-        charges=[_charge_row(payer, charge) for payer in payers],
+        charges=[_charge_row(payer, call, charge) for payer in payers],
+        counts=[_count_row(counted) for counted in counts],
+        reservations=[
+            *(payer.reservation_id for payer in payers if not payer.is_free),
+            *(counted.reservation_id for counted in counts),
+        ],
     )
 
 
-def _charge_row(payer: Payer, charge: Charge) -> dict[str, Any]:
+def _tenant(record: Record) -> Tenant:
+    if record.did is None:
+        raise ValueError("a call without a number's configuration has no money")
+    return record.did.tenant
+
+
+def _charge_row(payer: Payer, call: Call, charge: Charge) -> dict[str, Any]:
+    account = payer.account
     return {
         "leg_id": str(payer.leg_id),
-        "account": payer.tenant.account_name,
-        "account_id": payer.tenant.account_id,
-        "revenue_account_id": payer.tenant.revenue_account_id,
+        "role": account.role,
+        "account": account.name,
+        "account_id": account.id,
+        "payee_account_id": account.payee_id,
         "reservation_id": str(payer.reservation_id),
         "tariff": payer.tariff.name,
         "tariff_version": payer.tariff.version,
-        "rate": payer.rate,
+        "rate": payer.meter.rate,
+        "calendar": calendar_json(payer.meter.calendar) if payer.meter.rate.bands else None,
+        "timezone": payer.timezone,
+        "quoted_from": payer.meter.started_at,
+        "charged_from": call.charged_from(payer.leg_id),
         "paid_seconds": charge.paid_seconds,
-        "posted_micros": charge.posted_micros(payer.leg_id),
+        "posted_micros": charge.posted_micros(payer.reservation_id),
     }
+
+
+def _count_row(counted: CountedCall) -> dict[str, Any]:
+    return {
+        "call_id": str(counted.call_id),
+        "account": counted.account.name,
+        "account_id": counted.account.id,
+        "payee_account_id": counted.account.payee_id,
+        "is_used_up": counted.is_used_up,
+    }
+
+
+def _price(cost: LegCost, call: Call) -> LegPrice:
+    payer = cost.payer
+    return LegPrice(
+        leg_id=payer.leg_id,
+        account=payer.account.name,
+        tariff=payer.tariff.name,
+        tariff_version=payer.tariff.version,
+        rate_id=payer.meter.rate.id,
+        rate_prefix=payer.meter.rate.prefix,
+        timezone=payer.timezone,
+        charged_from=payer.meter.started_at if cost.talk_ms else None,
+        charged_ms=cost.talk_ms,
+        billed_seconds=cost.billed_seconds,
+        cost_micros=cost.cost_micros,
+        reservation_id=payer.reservation_id,
+        is_wholesale=payer.account.role is not Role.TENANT,
+    )

@@ -11,6 +11,7 @@ class TransferKind(StrEnum):
     RESERVE = "reserve"
     RENEW = "renew"
     SETTLE = "settle"
+    EXPIRE = "expire"
     OPENING = "opening"
     TOPUP = "topup"
     REFUND = "refund"
@@ -23,11 +24,14 @@ class Outcome(StrEnum):
     GRANTED = "granted"
     SHORT = "short"  # a renewal: what was used is posted, no more money could be held
     DENIED = "denied"
+    NOT_DUE = "not_due"  # an expiry: the reservation is not overdue, or was extended
     STEP_REFUSED = "step_refused"
     MISMATCH = "mismatch"
     UNKNOWN_ACCOUNT = "unknown_account"
     UNKNOWN_RESERVATION = "unknown_reservation"
+    RESERVATION_EXPIRED = "reservation_expired"
     EXCEEDS_RESERVATION = "exceeds_reservation"
+    MALFORMED = "malformed"
 
 
 class Urgency(IntEnum):
@@ -43,7 +47,8 @@ class TransferRequest:
     """One request; `id` is made by the caller before the first attempt and is kept for retries.
 
     `amount_micros` moves now; on a reservation it comes out of what is held. `hold_micros` is
-    what the reservation shall hold afterwards (reserve and renew).
+    what the reservation shall hold afterwards (reserve and renew), and `expires_seconds` after
+    which, counted from now, what it still holds may be given back (0: never).
     """
 
     id: uuid.UUID
@@ -55,13 +60,18 @@ class TransferRequest:
     reservation_id: uuid.UUID | None = None
     leg_id: uuid.UUID | None = None
     memo: str = ""
+    expires_seconds: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The outcome of one request, with the payer's standing right after the batch it was in."""
+    """The outcome of one request, with the payer's standing right after the batch it was in.
+
+    `held_micros` is what all open reservations of the account hold.
+    """
 
     outcome: Outcome
     balance_micros: int
     available_micros: int
     open_reservations: int
+    held_micros: int

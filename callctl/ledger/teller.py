@@ -5,7 +5,9 @@ together. Whatever happens to the caller's task, a step that was handed in is fi
 in the batcher's task, and after a lost answer the same ids are sent again (R21, R22).
 """
 
+import asyncio
 from collections.abc import Sequence
+from typing import Any
 
 import asyncpg
 
@@ -16,29 +18,45 @@ from callctl.errors import (
     AccountUnknown,
     LedgerError,
     NotFound,
+    ReservationExpired,
     ReservationUnknown,
     TransferMismatch,
 )
-from callctl.ledger.requests import Answer, Outcome, TransferRequest, Urgency
+from callctl.ledger.requests import Answer, Outcome, TransferKind, TransferRequest, Urgency
+from callctl.values.ids import derived_id
 
 _REFUSALS: dict[Outcome, type[LedgerError]] = {
     Outcome.MISMATCH: TransferMismatch,
     Outcome.UNKNOWN_ACCOUNT: AccountUnknown,
     Outcome.UNKNOWN_RESERVATION: ReservationUnknown,
+    Outcome.RESERVATION_EXPIRED: ReservationExpired,
     Outcome.EXCEEDS_RESERVATION: LedgerError,
+    Outcome.MALFORMED: LedgerError,
 }
+_OUTCOMES = {str(outcome): outcome for outcome in Outcome}
+_CREDITS = (TransferKind.OPENING, TransferKind.TOPUP, TransferKind.REFUND)
+_FLUSHES_MAX = 2  # one is prepared and taken apart here while the other is with PostgreSQL
 
 Step = tuple[TransferRequest, ...]
 Answers = tuple[Answer, ...]
 
 
 class Teller:
-    """Hands steps to PostgreSQL in batches; one flush is under way at a time."""
+    """Hands steps to PostgreSQL in batches, two at a time when many wait.
 
-    def __init__(self, database: Database) -> None:
+    A step whose account somebody else keeps locked waits apart, with the later ones of the same
+    account; the others pass.
+    """
+
+    def __init__(self, database: Database, *, may_linger: bool = True) -> None:
         self._database = database
+        self._may_linger = may_linger  # ends wait a moment to share their commits
         self._batcher: Batcher[Step, Answers | LedgerError] = Batcher(
-            self._flush, name="teller", linger_seconds=LINGER_SECONDS
+            self._flush,
+            name="teller",
+            linger_seconds=LINGER_SECONDS,
+            flushes_max=_FLUSHES_MAX,
+            keys=_accounts,
         )
 
     async def start(self) -> None:
@@ -57,11 +75,30 @@ class Teller:
         the same step may then be submitted again.
         """
         outcome = await self._batcher.submit(
-            tuple(step), priority=urgency, may_linger=urgency is Urgency.SETTLE
+            tuple(step), priority=urgency, may_linger=self._may_linger and urgency is Urgency.SETTLE
         )
         if isinstance(outcome, LedgerError):
             raise outcome
         return outcome
+
+    async def expire_due(self, limit: int) -> int:
+        """Give back what up to `limit` overdue reservations still hold; return how many it were.
+
+        Safe to call at any time and from anywhere: whether one is overdue is looked at again with
+        its account locked. Raises DatabaseUnavailable.
+        """
+        rows = await queries.find_overdue_reservations(self._database, limit=limit)
+        results = await asyncio.gather(
+            *(self.submit([_expiry(row)], Urgency.SETTLE) for row in rows), return_exceptions=True
+        )
+        count = 0
+        for result in results:
+            if isinstance(result, ReservationUnknown):
+                continue  # settled meanwhile
+            if isinstance(result, BaseException):
+                raise result
+            count += result[0].outcome is Outcome.GRANTED
+        return count
 
     async def standing(self, account_id: int) -> Answer:
         """Return what the account could spend now, without changing anything."""
@@ -73,13 +110,29 @@ class Teller:
             row["balance_micros"],
             row["available_micros"],
             row["open_reservations"],
+            row["held_micros"],
         )
 
     async def _flush(self, steps: Sequence[Step]) -> list[Answers | LedgerError]:
         try:
             return await self._apply(steps)
-        except asyncpg.IntegrityConstraintViolationError as error:
+        except asyncpg.UniqueViolationError:
+            if len(steps) > 1:  # the same id twice in one flush: in another flush it is known
+                raise
+            return await self._apply_again(steps)
+        except (
+            asyncpg.IntegrityConstraintViolationError,
+            asyncpg.DataError,
+            asyncpg.InterfaceError,  # a value that is not of its column's type
+        ) as error:
             raise LedgerError(f"the ledger refused the step: {error}") from error
+
+    async def _apply_again(self, steps: Sequence[Step]) -> list[Answers | LedgerError]:
+        """One step that met an id which another teller wrote at the same moment."""
+        try:
+            return await self._apply(steps)
+        except asyncpg.UniqueViolationError as error:
+            raise TransferMismatch(f"the step has one id twice: {error}") from error
 
     async def _apply(self, steps: Sequence[Step]) -> list[Answers | LedgerError]:
         numbered = [(n, request) for n, step in enumerate(steps) for request in step]
@@ -87,7 +140,7 @@ class Teller:
             self._database,
             steps=[n for n, _ in numbered],
             ids=[request.id for _, request in numbered],
-            kinds=[str(request.kind) for _, request in numbered],
+            kinds=[request.kind for _, request in numbered],
             reservations=[request.reservation_id for _, request in numbered],
             legs=[request.leg_id for _, request in numbered],
             payers=[request.from_account_id for _, request in numbered],
@@ -95,8 +148,9 @@ class Teller:
             amounts=[request.amount_micros for _, request in numbered],
             holds=[request.hold_micros for _, request in numbered],
             memos=[request.memo for _, request in numbered],
+            expires=[request.expires_seconds for _, request in numbered],
         )
-        answers = iter([Answer(Outcome(row[0]), row[1], row[2], row[3]) for row in rows])
+        answers = iter([Answer(_OUTCOMES[row[0]], *row[1:]) for row in rows])
         return [_judged(step, tuple(next(answers) for _ in step)) for step in steps]
 
 
@@ -106,3 +160,22 @@ def _judged(step: Step, answers: Answers) -> Answers | LedgerError:
         if refusal is not None:
             return refusal(f"{refusal.__doc__} ({request.kind} {request.id}: {answer.outcome})")
     return answers
+
+
+def _accounts(step: Step) -> set[int]:
+    """The accounts that a step is about: whoever is charged, or credited."""
+    return {
+        request.to_account_id if request.kind in _CREDITS else request.from_account_id
+        for request in step
+    }
+
+
+def _expiry(row: Any) -> TransferRequest:
+    """The expiry of an overdue reservation, by the id that it always has."""
+    return TransferRequest(
+        id=derived_id(row["id"], "expire"),
+        kind=TransferKind.EXPIRE,
+        from_account_id=row["account_id"],
+        to_account_id=row["payee_account_id"],
+        reservation_id=row["id"],
+    )

@@ -27,13 +27,15 @@ _ENGINE_SECONDS = 30.0
 _KILL_TRIES = 10
 _KILL_SECONDS = 2.0
 _SOUNDS = "/usr/share/asterisk/sounds"
+_CEL = "/var/log/asterisk/cel-custom"
 
 
 class Asterisk:
     """An Asterisk on 127.0.0.1 with this project's configuration; `async with` starts and stops it.
 
     `root` is the project's folder, `var_dir` the instance's; the log is in
-    var_dir/log/asterisk.log. Passwords are made once per instance.
+    var_dir/log/asterisk.log, Asterisk's own record of answers and hang-ups at `legs_path`.
+    Passwords are made once per instance.
     """
 
     def __init__(
@@ -48,6 +50,7 @@ class Asterisk:
         self._root = root.resolve()
         self._folder = (var_dir / "asterisk").resolve()
         self._generated = self._folder / "generated"
+        self.legs_path = self._folder / "cel" / "legs.csv"
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         keys = site.passwords(self._folder / "passwords.json")
         self.ari_password, self.ami_password = keys.ari, keys.ami
@@ -76,6 +79,8 @@ class Asterisk:
         self._generated.mkdir(exist_ok=True, mode=0o700)
         for file_name, text in self._files.items():
             site.write_private(self._generated / file_name, text)
+        self.legs_path.parent.mkdir(exist_ok=True)
+        self.legs_path.parent.chmod(0o777)  # for the container's user; nobody else gets this far
         self.log_path.parent.mkdir(parents=True, exist_ok=True)
         with self.log_path.open("wb") as log:
             self._process = await asyncio.create_subprocess_exec(
@@ -142,8 +147,9 @@ class Asterisk:
             *("--rm", "--name", self.container, "--network", "host"),
             *("--volume", f"{self._root}/asterisk-conf:/etc/asterisk:ro"),
             *("--volume", f"{self._root}/dialplan:/etc/asterisk-dialplan:ro"),
-            *("--volume", f"{self._root}/asterisk-conf/sounds:{_SOUNDS}/callctl:ro"),
+            *("--volume", f"{self._root}/asterisk-conf/sounds:{_SOUNDS}:ro"),
             *("--volume", f"{self._generated}:/etc/asterisk-site:ro"),
+            *("--volume", f"{self.legs_path.parent}:{_CEL}"),
             IMAGE,
         ]
 

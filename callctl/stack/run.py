@@ -109,7 +109,7 @@ class Stack:
         try:
             self._opened.enter_context(_locked(self.var_dir))
             if self._fresh:
-                for log in self.logs.values():
+                for log in (*self.logs.values(), self.asterisk.legs_path):
                     log.unlink(missing_ok=True)
             await self._start()
         except BaseException:

@@ -22,6 +22,11 @@ def channel_id(leg_id: uuid.UUID) -> str:
     return f"l{leg_id.hex}"
 
 
+def snoop_id(own_id: uuid.UUID) -> str:
+    """The Asterisk channel id of a channel that whispers into a leg: "s" and 32 hex digits."""
+    return f"s{own_id.hex}"
+
+
 def bridge_id(call_id: uuid.UUID) -> str:
     """The Asterisk bridge id of a call: "b" and 32 hex digits."""
     return f"b{call_id.hex}"

@@ -11,13 +11,23 @@ from callctl.values.tariff import Rate
 
 @dataclass(frozen=True, slots=True)
 class LiveCharge:
-    """What one leg of a live call is charged: to whom, at which rate, paid for how long."""
+    """What one leg of a live call is charged to one account: at which rate, paid for how long.
+
+    `role` is tenant, reseller or carrier. `paid_seconds` counts from the start of the call's
+    charged time; `charged_from` is when this leg's began, None before that. `available_micros` is
+    what the account can still spend, now.
+    """
 
     leg_id: str
+    role: str
     account: str
+    available_micros: int
     tariff: str
     tariff_version: int
     rate: Rate
+    calendar: dict[str, Any] | None
+    timezone: str
+    charged_from: datetime | None
     paid_seconds: int
     posted_micros: int
 
@@ -102,7 +112,11 @@ class Cdr:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A ledger account; `tenant` is whose prepaid account it is, if anyone's."""
+    """A ledger account; `tenant` is whose prepaid account it is, if anyone's.
+
+    `at` is the moment that balance, held and open reservations are of; None is now. The credit
+    limit is always today's.
+    """
 
     name: str
     kind: str
@@ -113,10 +127,11 @@ class Account:
     open_reservations: int
     created_at: datetime
     tenant: str | None
+    at: datetime | None = None
 
     @property
     def available_micros(self) -> int:
-        """What can be spent now: balance + credit limit - held."""
+        """What can be spent: balance + credit limit - held."""
         return self.balance_micros + self.credit_limit_micros - self.held_micros
 
 

@@ -1,6 +1,7 @@
 """The views' queries as typed answers; one object for API, console and CLI."""
 
 from collections import defaultdict
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -39,25 +40,42 @@ class Views:
         legs = await self._legs([row["call_id"] for row in rows])
         return [Cdr(**row, legs=tuple(legs[row["call_id"]])) for row in rows]
 
-    async def accounts(self) -> list[Account]:
-        """Every account, by kind and name."""
-        rows = await queries.read_accounts(self._connection, name=None)
+    async def accounts(self, *, with_limits: bool = True) -> list[Account]:
+        """Every account, by kind and name; those of limits and their counterparts if wanted."""
+        rows = await queries.read_accounts(self._connection, name=None, with_limits=with_limits)
         return [Account(**row) for row in rows]
 
-    async def account(self, name: str) -> Account:
-        """The account of that name, or of the tenant of that name; raises AccountUnknown."""
-        rows = await queries.read_accounts(self._connection, name=name)
+    async def account(self, name: str, at: datetime | None = None) -> Account:
+        """The account of that name, or of the tenant of that name; raises AccountUnknown.
+
+        With `at` as it was then, after its last transfer up to that moment.
+        """
+        rows = await queries.read_accounts(self._connection, name=name, with_limits=True)
         if not rows:
             raise AccountUnknown(f"there is no account {name!r}; callctl account list shows all")
-        return Account(**rows[0])
+        now = Account(**rows[0])
+        if at is None:
+            return now
+        position = await self._position(now.name, at)
+        row = await queries.read_account_at(self._connection, name=now.name, position=position)
+        return Account(**row, at=at)
 
-    async def statement(self, name: str, limit: int) -> list[Entry]:
-        """The latest entries of the account, the oldest of them first; raises AccountUnknown."""
+    async def statement(self, name: str, limit: int, at: datetime | None = None) -> list[Entry]:
+        """The latest entries of the account, the oldest of them first; raises AccountUnknown.
+
+        With `at` the latest up to that moment.
+        """
         account = await self.account(name)
         rows = await queries.read_statement(
-            self._connection, name=account.name, limit=_limit(limit)
+            self._connection,
+            name=account.name,
+            position=None if at is None else await self._position(account.name, at),
+            limit=_limit(limit),
         )
         return [Entry(**row) for row in reversed(rows)]
+
+    async def _position(self, name: str, at: datetime) -> int:
+        return int(await queries.find_position(self._connection, name=name, at=at))
 
     async def schema_version(self) -> int:
         """The number of the last migration; 0 for a database that was never migrated."""
@@ -96,17 +114,24 @@ def _spellings(text: str | None) -> list[str] | None:
 
 
 def _live_call(fields: dict[str, Any]) -> LiveCall:
-    charges = fields.pop("charges")
-    return LiveCall(**fields, charges=tuple(_live_charge(charge) for charge in charges))
+    charges, available = fields.pop("charges"), fields.pop("available") or {}
+    real = [charge for charge in charges if charge["role"] != "limit"]
+    return LiveCall(**fields, charges=tuple(_live_charge(one, available) for one in real))
 
 
-def _live_charge(charge: dict[str, Any]) -> LiveCharge:
+def _live_charge(charge: dict[str, Any], available: dict[str, int]) -> LiveCharge:
+    charged_from = charge["charged_from"]
     return LiveCharge(
         leg_id=charge["leg_id"],
+        role=charge["role"],
         account=charge["account"],
+        available_micros=available.get(charge["account"], 0),
         tariff=charge["tariff"],
         tariff_version=charge["tariff_version"],
-        rate=Rate(**charge["rate"]),
+        rate=Rate.from_json(charge["rate"]),
+        calendar=charge["calendar"],
+        timezone=charge["timezone"],
+        charged_from=datetime.fromisoformat(charged_from) if charged_from else None,
         paid_seconds=charge["paid_seconds"],
         posted_micros=charge["posted_micros"],
     )

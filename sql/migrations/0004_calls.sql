@@ -14,7 +14,9 @@ CREATE TABLE live_calls (
     a_channel_id text NOT NULL,
     b_channel_id text,
     revision_id bigint NOT NULL,
-    charges jsonb NOT NULL  -- per charged leg: leg, account, reservation, rate, paid seconds
+    charges jsonb NOT NULL,  -- per payer of a leg: account, reservation, rate, paid seconds
+    counts jsonb NOT NULL,  -- per limit on how many: account, reservation
+    reservations uuid [] NOT NULL  -- of all of these
 ) WITH (fillfactor = 50);
 
 CREATE TABLE cdrs (
@@ -63,8 +65,28 @@ CREATE TABLE cdr_legs (
     account text,
     tariff text,
     tariff_version integer,
+    rate_id bigint,  -- the frozen rate: charged_ms from charged_from on cost cost_micros
     rate_prefix text,
+    timezone text,
+    charged_from timestamptz,
+    charged_ms bigint NOT NULL DEFAULT 0,
     reservation_id uuid
 );
 
 CREATE INDEX cdr_legs_by_call ON cdr_legs (call_id);
+
+-- What a leg cost the tenant's reseller, that one's parents, and us who pay the carrier.
+CREATE TABLE cdr_charges (
+    leg_id uuid NOT NULL REFERENCES cdr_legs,
+    account text NOT NULL,
+    tariff text NOT NULL,
+    tariff_version integer NOT NULL,
+    rate_id bigint NOT NULL,
+    timezone text NOT NULL,
+    charged_from timestamptz,
+    charged_ms bigint NOT NULL,
+    billed_seconds integer NOT NULL,
+    cost_micros bigint NOT NULL,
+    reservation_id uuid NOT NULL,
+    PRIMARY KEY (leg_id, account)
+);

@@ -11,37 +11,121 @@ SELECT pg_advisory_xact_lock(hashtext('callctl directory'))::text;
 -- name: read_directory_revision$
 SELECT coalesce(max(id), 0) FROM revisions;
 
+-- name: read_directory_calendars
+-- One row a day.
+SELECT
+    c.name,
+    d.date,
+    d.kind,
+    d.name AS day_name
+FROM calendars AS c
+INNER JOIN calendar_days AS d ON d.calendar_id = c.id
+ORDER BY c.id, d.date;
+
 -- name: read_directory_tariffs
--- Every tariff at its newest version.
+-- Every tariff, or the named ones, at its newest version.
 SELECT
     t.id,
     t.name,
     t.currency,
     v.version,
-    v.version_id
+    v.version_id,
+    v.calendar,
+    v.rate_count,
+    v.created_at
 FROM tariffs AS t
 CROSS JOIN LATERAL (
-    SELECT w.id AS version_id, w.version
+    SELECT w.id AS version_id, w.version, w.calendar, w.rate_count, w.created_at
     FROM tariff_versions AS w
     WHERE w.tariff_id = t.id
     ORDER BY w.version DESC
     LIMIT 1
 ) AS v
+WHERE :tariffs::text [] IS NULL OR t.name = ANY(:tariffs::text [])
 ORDER BY t.id;
 
+-- name: read_rate_range^
+-- The ids of a version's rates, from the first to the last; others' may lie between.
+SELECT min(id) AS first_id, max(id) AS last_id
+FROM rates
+WHERE tariff_version_id = :version_id;
+
 -- name: read_directory_rates
+-- A page of a version's rates, in the order of the file. "+ 0" keeps the planner from combining
+-- the ids with an index of the whole version, again for each page.
 SELECT
-    tariff_version_id,
+    id,
     prefix,
+    area,
     connect_fee_micros,
     price_per_minute_micros,
     minimum_seconds,
     first_increment_seconds,
     next_increment_seconds,
-    round_to_micros
+    round_to_micros,
+    free_seconds,
+    first_step_seconds,
+    first_step_price_micros,
+    maximum_cost_micros,
+    valid_from,
+    valid_until,
+    bands::text AS bands
 FROM rates
-WHERE tariff_version_id = ANY(:version_ids::bigint [])
-ORDER BY tariff_version_id, prefix;
+WHERE tariff_version_id + 0 = :version_id AND id BETWEEN :first_id AND :last_id
+ORDER BY id;
+
+-- name: read_frozen_rates
+-- Rates of any version by their ids, each with its version's calendar.
+SELECT
+    r.id,
+    r.prefix,
+    r.area,
+    r.connect_fee_micros,
+    r.price_per_minute_micros,
+    r.minimum_seconds,
+    r.first_increment_seconds,
+    r.next_increment_seconds,
+    r.round_to_micros,
+    r.free_seconds,
+    r.first_step_seconds,
+    r.first_step_price_micros,
+    r.maximum_cost_micros,
+    r.valid_from,
+    r.valid_until,
+    r.bands::text AS bands,
+    v.calendar::text AS calendar
+FROM rates AS r
+INNER JOIN tariff_versions AS v ON r.tariff_version_id = v.id
+WHERE r.id = ANY(:rate_ids::bigint []);
+
+-- name: read_directory_resellers
+-- Every reseller; `revenue_account_id` is where what it pays is posted.
+SELECT
+    r.id,
+    r.name,
+    r.timezone,
+    r.parent_id,
+    r.account_id,
+    a.name AS account_name,
+    a.currency,
+    a.credit_limit_micros,
+    a.balance_micros - a.held_micros AS unheld_micros,
+    v.id AS revenue_account_id,
+    r.limits,
+    t.name AS tariff,
+    l.name AS line_tariff,
+    p.name AS reseller,
+    coalesce(o.amount_micros, 0) AS opening_balance_micros
+FROM resellers AS r
+INNER JOIN accounts AS a ON r.account_id = a.id
+INNER JOIN tariffs AS t ON r.tariff_id = t.id
+LEFT JOIN tariffs AS l ON r.line_tariff_id = l.id
+LEFT JOIN resellers AS p ON r.parent_id = p.id
+INNER JOIN accounts AS v
+    ON v.name = 'revenue:' || coalesce('reseller:' || p.name, a.currency)
+LEFT JOIN transfers AS o
+    ON o.to_account_id = a.id AND o.kind = 'opening' AND o.amount_micros > 0
+ORDER BY r.id;
 
 -- name: read_directory_tenants
 SELECT
@@ -50,6 +134,9 @@ SELECT
     t.language,
     t.timezone,
     t.warn_seconds,
+    t.limits,
+    t.reseller_id,
+    s.name AS reseller,
     t.account_id,
     a.name AS account_name,
     a.currency,
@@ -59,7 +146,9 @@ SELECT
     coalesce(o.amount_micros, 0) AS opening_balance_micros
 FROM tenants AS t
 INNER JOIN accounts AS a ON t.account_id = a.id
-INNER JOIN accounts AS r ON r.name = 'revenue:' || a.currency
+LEFT JOIN resellers AS s ON t.reseller_id = s.id
+INNER JOIN accounts AS r
+    ON r.name = 'revenue:' || coalesce('reseller:' || s.name, a.currency)
 LEFT JOIN transfers AS o
     ON o.to_account_id = a.id AND o.kind = 'opening' AND o.amount_micros > 0
 WHERE :tenants::text [] IS NULL OR t.name = ANY(:tenants::text [])
@@ -74,9 +163,17 @@ SELECT
     l.trunk,
     l.ring_seconds,
     l.areas,
-    t.name AS tariff
+    t.name AS tariff,
+    c.name AS carrier_tariff,
+    k.id AS carrier_account_id,
+    r.id AS own_revenue_account_id
 FROM lines AS l
+INNER JOIN tenants AS n ON l.tenant_id = n.id
+INNER JOIN accounts AS a ON n.account_id = a.id
 LEFT JOIN tariffs AS t ON l.tariff_id = t.id
+LEFT JOIN tariffs AS c ON l.carrier_tariff_id = c.id
+LEFT JOIN accounts AS k ON k.name = 'carrier:' || l.trunk || ':' || a.currency
+LEFT JOIN accounts AS r ON r.name = 'revenue:' || a.currency
 WHERE l.tenant_id = ANY(:tenant_ids::bigint [])
 ORDER BY l.id;
 
@@ -86,6 +183,8 @@ SELECT
     d.tenant_id,
     d.number,
     d.ringback,
+    d.greeting,
+    d.limits,
     t.name AS tariff,
     ARRAY(
         SELECT x.line_id FROM did_lines AS x WHERE x.did_id = d.id ORDER BY x.position
@@ -105,6 +204,44 @@ FROM dids AS d
 INNER JOIN tenants AS t ON d.tenant_id = t.id
 WHERE d.number = ANY(:numbers::text []);
 
+-- name: find_tariff_users
+-- Who is priced by the tariff: DIDs, lines (with their numbers) and resellers; not those of the
+-- named tenants and resellers.
+SELECT 'DID' AS kind, d.number AS name, n.name AS tenant, NULL AS number
+FROM dids AS d
+INNER JOIN tariffs AS t ON d.tariff_id = t.id
+INNER JOIN tenants AS n ON d.tenant_id = n.id
+WHERE t.name = :tariff AND n.name <> ALL(:tenants::text [])
+UNION ALL
+SELECT 'line', l.name, n.name, l.number
+FROM lines AS l
+INNER JOIN tariffs AS t ON t.id IN (l.tariff_id, l.carrier_tariff_id)
+INNER JOIN tenants AS n ON l.tenant_id = n.id
+WHERE t.name = :tariff AND n.name <> ALL(:tenants::text [])
+UNION ALL
+SELECT 'reseller', r.name, NULL, NULL
+FROM resellers AS r
+INNER JOIN tariffs AS t ON t.id IN (r.tariff_id, r.line_tariff_id)
+WHERE t.name = :tariff AND r.name <> ALL(:resellers::text [])
+ORDER BY kind, tenant, name;
+
+-- name: find_unpriced
+-- Which of the wanted versions have none of the rates that would do.
+SELECT w.position
+FROM jsonb_to_recordset(:wanted::jsonb) AS w (
+    position integer, version_id bigint, prefixes text [], areas text []
+)
+WHERE NOT EXISTS (
+    SELECT FROM rates AS r
+    WHERE
+        r.tariff_version_id = w.version_id
+        AND (
+            (r.area = '' AND r.prefix = ANY(w.prefixes))
+            OR (r.prefix = '' AND r.area = ANY(w.areas))
+        )
+)
+ORDER BY w.position;
+
 -- name: add_tariff$
 -- The tariff's id, whether it was there or not.
 WITH added AS (
@@ -117,31 +254,80 @@ UNION ALL
 SELECT id FROM tariffs WHERE name = :name
 LIMIT 1;
 
--- name: add_tariff_version!
-WITH added AS (
-    INSERT INTO tariff_versions (tariff_id, version)
-    SELECT :tariff_id, coalesce(max(version), 0) + 1
-    FROM tariff_versions
-    WHERE tariff_id = :tariff_id
-    RETURNING id
-)
+-- name: add_tariff_version$
+INSERT INTO tariff_versions (tariff_id, version, calendar, rate_count)
+SELECT :tariff_id, coalesce(max(version), 0) + 1, :calendar, :rate_count
+FROM tariff_versions
+WHERE tariff_id = :tariff_id
+RETURNING id;
+
+-- name: add_rates!
+-- A page of a version's rates.
 INSERT INTO rates (
-    tariff_version_id, prefix, connect_fee_micros, price_per_minute_micros, minimum_seconds,
-    first_increment_seconds, next_increment_seconds, round_to_micros
+    tariff_version_id, prefix, area, connect_fee_micros, price_per_minute_micros, minimum_seconds,
+    first_increment_seconds, next_increment_seconds, round_to_micros, free_seconds,
+    first_step_seconds, first_step_price_micros, maximum_cost_micros, valid_from, valid_until,
+    bands
 )
 SELECT
-    added.id, r.prefix, r.connect_fee_micros, r.price_per_minute_micros, r.minimum_seconds,
-    r.first_increment_seconds, r.next_increment_seconds, r.round_to_micros
-FROM added
-CROSS JOIN jsonb_to_recordset(:rates::jsonb) AS r (
-    prefix text,
-    connect_fee_micros bigint,
-    price_per_minute_micros bigint,
-    minimum_seconds integer,
-    first_increment_seconds integer,
-    next_increment_seconds integer,
-    round_to_micros bigint
-);
+    :version_id, r.prefix, r.area, r.connect_fee_micros, r.price_per_minute_micros,
+    r.minimum_seconds, r.first_increment_seconds, r.next_increment_seconds, r.round_to_micros,
+    r.free_seconds, r.first_step_seconds, r.first_step_price_micros, r.maximum_cost_micros,
+    r.valid_from, r.valid_until, r.bands::jsonb
+FROM unnest(
+    :prefixes::text [],
+    :areas::text [],
+    :connect_fees::bigint [],
+    :prices::bigint [],
+    :minimums::integer [],
+    :first_increments::integer [],
+    :next_increments::integer [],
+    :roundings::bigint [],
+    :free_seconds::integer [],
+    :first_steps::integer [],
+    :first_step_prices::bigint [],
+    :maximum_costs::bigint [],
+    :valid_from::timestamptz [],
+    :valid_until::timestamptz [],
+    :bands::text []
+) WITH ORDINALITY AS r (
+    prefix, area, connect_fee_micros, price_per_minute_micros, minimum_seconds,
+    first_increment_seconds, next_increment_seconds, round_to_micros, free_seconds,
+    first_step_seconds, first_step_price_micros, maximum_cost_micros, valid_from, valid_until,
+    bands, position
+)
+ORDER BY r.position;
+
+-- name: write_calendar$
+INSERT INTO calendars (name) VALUES (:name)
+ON CONFLICT (name) DO UPDATE SET name = excluded.name
+RETURNING id;
+
+-- name: remove_calendar_days!
+DELETE FROM calendar_days WHERE calendar_id = :calendar_id;
+
+-- name: write_calendar_days!
+INSERT INTO calendar_days (calendar_id, date, kind, name)
+SELECT :calendar_id, d.date, d.kind, d.name
+FROM unnest(:dates::date [], :kinds::text [], :names::text []) AS d (date, kind, name);
+
+-- name: write_reseller!
+-- Its parent was written before.
+INSERT INTO resellers (
+    name, timezone, account_id, tariff_id, line_tariff_id, parent_id, limits
+)
+SELECT
+    :name, :timezone, :account_id, t.id, l.id, p.id, :limits
+FROM tariffs AS t
+LEFT JOIN tariffs AS l ON l.name = :line_tariff
+LEFT JOIN resellers AS p ON p.name = :reseller
+WHERE t.name = :tariff
+ON CONFLICT (name) DO UPDATE SET
+    timezone = excluded.timezone,
+    tariff_id = excluded.tariff_id,
+    line_tariff_id = excluded.line_tariff_id,
+    parent_id = excluded.parent_id,
+    limits = excluded.limits;
 
 -- name: add_accounts!
 -- Open the accounts that are not there yet; those that are there stay as they are.
@@ -183,12 +369,19 @@ FROM callctl_ledger_apply_v1(
 );
 
 -- name: write_tenant$
-INSERT INTO tenants (name, language, timezone, account_id, warn_seconds)
-VALUES (:name, :language, :timezone, :account_id, :warn_seconds::integer [])
+INSERT INTO tenants (
+    name, language, timezone, account_id, warn_seconds, limits, reseller_id
+)
+VALUES (
+    :name, :language, :timezone, :account_id, :warn_seconds::integer [], :limits,
+    (SELECT r.id FROM resellers AS r WHERE r.name = :reseller)
+)
 ON CONFLICT (name) DO UPDATE SET
     language = excluded.language,
     timezone = excluded.timezone,
-    warn_seconds = excluded.warn_seconds
+    warn_seconds = excluded.warn_seconds,
+    limits = excluded.limits,
+    reseller_id = excluded.reseller_id
 RETURNING id;
 
 -- name: remove_dids!
@@ -209,33 +402,44 @@ DELETE FROM blacklist_entries WHERE did_id IN (SELECT id FROM mine);
 DELETE FROM lines WHERE tenant_id = :tenant_id AND name <> ALL(:kept::text []);
 
 -- name: write_lines!
-INSERT INTO lines (tenant_id, name, number, trunk, tariff_id, ring_seconds, areas)
-SELECT :tenant_id, l.name, l.number, l.trunk, t.id, l.ring_seconds, l.areas
+INSERT INTO lines (
+    tenant_id, name, number, trunk, tariff_id, carrier_tariff_id, ring_seconds, areas
+)
+SELECT :tenant_id, l.name, l.number, l.trunk, t.id, c.id, l.ring_seconds, l.areas
 FROM ROWS FROM (
     jsonb_to_recordset(:lines::jsonb) AS (
-        name text, number text, trunk text, tariff text, ring_seconds integer, areas text []
+        name text, number text, trunk text, tariff text, carrier_tariff text,
+        ring_seconds integer, areas text []
     )
-) WITH ORDINALITY AS l (name, number, trunk, tariff, ring_seconds, areas, position)
+) WITH ORDINALITY AS l (
+    name, number, trunk, tariff, carrier_tariff, ring_seconds, areas, position
+)
 LEFT JOIN tariffs AS t ON l.tariff = t.name
+LEFT JOIN tariffs AS c ON l.carrier_tariff = c.name
 ORDER BY l.position
 ON CONFLICT (tenant_id, name) DO UPDATE SET
     number = excluded.number,
     trunk = excluded.trunk,
     tariff_id = excluded.tariff_id,
+    carrier_tariff_id = excluded.carrier_tariff_id,
     ring_seconds = excluded.ring_seconds,
     areas = excluded.areas;
 
 -- name: write_dids!
-INSERT INTO dids (tenant_id, number, tariff_id, ringback)
-SELECT :tenant_id, d.number, t.id, d.ringback
+INSERT INTO dids (tenant_id, number, tariff_id, ringback, greeting, limits)
+SELECT :tenant_id, d.number, t.id, d.ringback, d.greeting, d.limits
 FROM ROWS FROM (
-    jsonb_to_recordset(:dids::jsonb) AS (number text, tariff text, ringback text)
-) WITH ORDINALITY AS d (number, tariff, ringback, position)
+    jsonb_to_recordset(:dids::jsonb) AS (
+        number text, tariff text, ringback text, greeting text, limits jsonb
+    )
+) WITH ORDINALITY AS d (number, tariff, ringback, greeting, limits, position)
 INNER JOIN tariffs AS t ON d.tariff = t.name
 ORDER BY d.position
 ON CONFLICT (number) DO UPDATE SET
     tariff_id = excluded.tariff_id,
-    ringback = excluded.ringback;
+    ringback = excluded.ringback,
+    greeting = excluded.greeting,
+    limits = excluded.limits;
 
 -- name: write_did_parts!
 WITH parts AS (

@@ -1,6 +1,6 @@
 -- name: apply_requests
 -- One answer for each request, in their order; see sql/migrations/0002_ledger_apply.sql.
-SELECT outcome, balance_micros, available_micros, open_reservations
+SELECT outcome, balance_micros, available_micros, open_reservations, held_micros
 FROM callctl_ledger_apply_v1(
     :steps::integer [],
     :ids::uuid [],
@@ -11,7 +11,8 @@ FROM callctl_ledger_apply_v1(
     :payees::bigint [],
     :amounts::bigint [],
     :holds::bigint [],
-    :memos::text []
+    :memos::text [],
+    :expires::integer []
 );
 
 -- name: read_standing^
@@ -19,7 +20,8 @@ FROM callctl_ledger_apply_v1(
 SELECT
     balance_micros,
     balance_micros + credit_limit_micros - held_micros AS available_micros,
-    open_reservations
+    open_reservations,
+    held_micros
 FROM accounts
 WHERE id = :account_id;
 
@@ -28,12 +30,27 @@ SELECT id, kind, currency
 FROM accounts
 WHERE name = :name;
 
--- name: find_clearing_account^
-SELECT id
-FROM accounts
-WHERE name = 'clearing:' || :currency;
+-- name: open_clearing_account^
+-- The account of a payment source, opened if it is not there yet.
+WITH opened AS (
+    INSERT INTO accounts (name, kind, currency) VALUES (:name, 'clearing', :currency)
+    ON CONFLICT (name) DO NOTHING
+    RETURNING id
+)
+SELECT id FROM opened
+UNION ALL
+SELECT id FROM accounts WHERE name = :name
+LIMIT 1;
 
 -- name: find_reservation^
-SELECT held_micros, posted_micros, closed_at IS NULL AS is_open
+SELECT held_micros, posted_micros, state = 'open' AS is_open
 FROM reservations
 WHERE id = :reservation_id;
+
+-- name: find_overdue_reservations
+-- The longest overdue first.
+SELECT id, account_id, payee_account_id
+FROM reservations
+WHERE state = 'open' AND expires_at <= clock_timestamp()
+ORDER BY expires_at
+LIMIT :limit;

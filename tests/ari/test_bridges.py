@@ -83,3 +83,20 @@ async def test_playback_on_a_channel_is_stopped(ari: AriClient, inbox: Inbox, pa
     with pytest.raises(AriRefused) as refused:
         await ari.playbacks.get(playback_id)
     assert refused.value.status == 404
+
+
+async def test_playback_on_a_bridge_holds_up_no_command(
+    ari: AriClient, inbox: Inbox, pair: Pair
+) -> None:
+    """While a prompt plays on the bridge its channels answer commands; its end is told."""
+    bridge_id, playback_id = new_name("b"), new_name("p")
+    await ari.channels.answer(pair.caller)
+    await ari.bridges.create(bridge_id)
+    await ari.bridges.add_channel(bridge_id, pair.caller)
+    await ari.bridges.play(bridge_id, media=[PROMPT] * 5, playback_id=playback_id, lang="fr")
+    playback = await ari.playbacks.get(playback_id)
+    assert playback.target_uri == f"bridge:{bridge_id}"
+    async with asyncio.timeout(1):  # the prompt takes eighteen
+        await ari.channels.set_timeout_absolute(pair.caller, 30)
+    await ari.playbacks.stop(playback_id)
+    await inbox.take(PlaybackFinished, lambda e: e.playback.id == playback_id)

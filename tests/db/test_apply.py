@@ -3,60 +3,23 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
-from pathlib import Path
-from typing import Any
 
 import asyncpg
 import pytest
 
 from callctl.db.pool import Database
-from callctl.directory.apply import Plan, apply, plan
+from callctl.directory.apply import Plan, plan
 from callctl.directory.models import Directory
 from callctl.directory.reading import read_document
-from callctl.directory.store import DirectoryWatch, export, load
+from callctl.directory.store import DirectoryWatch
 from callctl.errors import ConfigurationRefused, NotFound
-
-EXAMPLE = (Path(__file__).parents[2] / "deploy" / "example-tenant.yaml").read_text()
-TABLES = (
-    *("tariffs", "tariff_versions", "rates", "tenants", "lines", "dids", "did_lines"),
-    *("blacklist_entries", "revisions", "accounts", "transfers"),
-)
-
-
-async def apply_text(database: Database, text: str) -> Plan:
-    """Apply a file's text."""
-    return await apply(database, read_document(text.encode()))
-
-
-async def loaded(database: Database) -> Directory:
-    """The directory as a switch loads it."""
-    async with database.transaction() as connection:
-        return await load(connection)
-
-
-async def exported(database: Database, *tenants: str) -> str:
-    """What callctl export writes."""
-    async with database.transaction() as connection:
-        return await export(connection, tenants or None)
-
-
-async def contents(database: Database) -> dict[str, list[Any]]:
-    """Every row of every table that apply may write."""
-    return {
-        table: await database.fetch(f"TABLE {table}")  # our own names
-        for table in TABLES
-    }
+from tests.db.provisioning import EXAMPLE, apply_text, contents, exported, loaded, signed
 
 
 def replaced(old: str, new: str) -> str:
     """Return the example with one thing in it replaced."""
     assert EXAMPLE.count(old) == 1, old
     return EXAMPLE.replace(old, new)
-
-
-def signed(found: Plan) -> list[tuple[str, str, str | None, str | None]]:
-    """The changes as plain tuples."""
-    return [tuple(change) for change in found.changes]  # type: ignore[misc]
 
 
 async def test_first_apply_provisions_everything(database: Database) -> None:

@@ -2,21 +2,33 @@
 
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from callctl import clock
-from callctl.charging import Charge, Payer, SlicePolicy, open_charge
+from callctl.charging import (
+    Bill,
+    Charge,
+    Neighbours,
+    Payer,
+    PayingAccount,
+    SlicePolicy,
+    Warnings,
+    open_charge,
+)
 from callctl.db.pool import Database
 from callctl.directory.models import Tenant
 from callctl.errors import DatabaseUnavailable
 from callctl.ledger import Teller, TransferKind
 from callctl.ledger.requests import Urgency
+from callctl.rating import Meter
 from callctl.values.tariff import Rate, Tariff
 from tests.db.ledger_desk import open_account, request, unbalanced
 
+BEGIN = datetime(2026, 11, 25, 2, 0, tzinfo=UTC)
 PER_SECOND = Rate("", 0, 300_000, 0, 1, 1)  # 5,000 micro-units a second
 PER_MINUTE = Rate("", 0, 300_000, 0, 60, 60)
 
@@ -40,12 +52,21 @@ class Till:
     tenant: Tenant
     source: int
     time: FakeClock
+    neighbours: Neighbours = field(default_factory=Neighbours)
 
     def payer(self, rate: Rate) -> Payer:
-        return Payer(uuid.uuid4(), self.tenant, Tariff("t", 1, "CNY", (rate,)), rate)
+        tenant = self.tenant
+        account = PayingAccount(tenant.account_id, tenant.account_name, tenant.revenue_account_id)
+        meter = Meter(rate, BEGIN, tenant.timezone, None)
+        return Payer(uuid.uuid4(), account, Tariff("t", 1, "CNY", (rate,)), meter, tenant.timezone)
 
     def charge(self, slice_seconds: int = 120) -> Charge:
-        return Charge(self.teller, SlicePolicy(slice_seconds, 2.0), self.tenant.warn_seconds)
+        warnings = Warnings(self.tenant.warn_seconds)
+        return Charge(self.teller, SlicePolicy(slice_seconds, 2.0), warnings, self.neighbours)
+
+    def start(self, charge: Charge) -> None:
+        """Everybody talks from now on."""
+        charge.begin([payer.leg_id for payer in charge.payers], self.time.now, BEGIN)
 
     async def top_up(self, micros: int) -> None:
         one = request(TransferKind.TOPUP, self.source, self.tenant.account_id, amount=micros)
@@ -82,10 +103,10 @@ async def test_a_slice_is_held_then_renewed_at_half(till: Till) -> None:
     """While money is plentiful the leg holds a slice and renews when half of it is left."""
     await till.top_up(10_000_000)
     charge = till.charge()
-    await charge.reserve_first([till.payer(PER_SECOND)])
+    await charge.reserve_first(Bill((till.payer(PER_SECOND),)))
     assert (charge.paid_seconds, await till.available()) == (120, 10_000_000 - 600_000)
 
-    charge.start(till.time.now)
+    till.start(charge)
     assert charge.seconds_to_act() == pytest.approx(60, abs=0.01)
     till.time.now += 60
     assert (await charge.advance()).is_extended
@@ -100,8 +121,8 @@ async def test_the_sum_of_posts_is_the_price_of_the_talk(till: Till) -> None:
     await till.top_up(10_000_000)
     charge, payer = till.charge(30), till.payer(PER_MINUTE)
     talk: dict[uuid.UUID, int] = {}
-    async with open_charge(charge, [payer], beside=[], talk_times=_ends(talk)):
-        charge.start(till.time.now)
+    async with open_charge(charge, Bill((payer,)), beside=[], talk_times=_ends(talk)):
+        till.start(charge)
         for _ in range(7):
             till.time.now += charge.seconds_to_act()
             await charge.advance()
@@ -116,11 +137,11 @@ async def test_a_post_beyond_the_end_is_given_back(till: Till) -> None:
     await till.top_up(10_000_000)
     charge, payer = till.charge(60), till.payer(PER_SECOND)
     talk: dict[uuid.UUID, int] = {}
-    async with open_charge(charge, [payer], beside=[], talk_times=_ends(talk)):
-        charge.start(till.time.now)
+    async with open_charge(charge, Bill((payer,)), beside=[], talk_times=_ends(talk)):
+        till.start(charge)
         till.time.now += 40
         await charge.advance()
-        assert charge.posted_micros(payer.leg_id) == 39 * 5_000
+        assert charge.posted_micros(payer.reservation_id) == 39 * 5_000
         talk[payer.leg_id] = 20_000
     assert charge.costs[0].cost_micros == 100_000
     assert await till.available() == 10_000_000 - 100_000
@@ -130,8 +151,10 @@ async def test_no_money_for_the_first_block_is_denied(till: Till) -> None:
     """An account that can't pay the first block gets no call, and nothing is held."""
     await till.top_up(299_999)
     charge = till.charge()
-    async with open_charge(charge, [till.payer(PER_MINUTE)], beside=[], talk_times=_ends({})):
-        assert charge.is_denied
+    async with open_charge(
+        charge, Bill((till.payer(PER_MINUTE),)), beside=[], talk_times=_ends({})
+    ):
+        assert charge.denial == "no_credit"
     assert await till.available() == 299_999
 
 
@@ -140,7 +163,7 @@ async def test_a_talk_longer_than_paid_is_charged_as_paid(till: Till) -> None:
     await till.top_up(60_000)
     charge, payer = till.charge(12), till.payer(PER_SECOND)
     talk = {payer.leg_id: 12_007}
-    async with open_charge(charge, [payer], beside=[], talk_times=_ends(talk)):
+    async with open_charge(charge, Bill((payer,)), beside=[], talk_times=_ends(talk)):
         assert charge.paid_seconds == 12
     assert charge.costs[0].cost_micros == 60_000
     assert await till.available() == 0
@@ -154,8 +177,8 @@ async def test_legs_on_one_account_run_dry_together(till: Till, legs: int) -> No
     charges = [till.charge(20) for _ in range(legs)]
     payers = [till.payer(PER_SECOND) for _ in range(legs)]
     for charge, payer in zip(charges, payers, strict=True):
-        await charge.reserve_first([payer])
-        charge.start(till.time.now)
+        await charge.reserve_first(Bill((payer,)))
+        till.start(charge)
     started = till.time.now
     live = list(charges)
     while live:
@@ -174,12 +197,41 @@ async def test_legs_on_one_account_run_dry_together(till: Till, legs: int) -> No
     assert till.time.now - started == pytest.approx(max(ends), abs=1)
 
 
+async def test_a_leg_that_holds_too_much_gives_back_when_others_come(till: Till) -> None:
+    """One that reserved a whole slice while it was alone shares it: both end together."""
+    await till.top_up(131 * 5_000)
+    first, second = till.charge(), till.charge()
+    payers = [till.payer(PER_SECOND), till.payer(PER_SECOND)]
+    await first.reserve_first(Bill((payers[0],)))
+    till.start(first)
+    assert first.paid_seconds == 120
+    await second.reserve_first(Bill((payers[1],)))
+    till.start(second)
+    assert first.seconds_to_act() == 0.0, "it has been told"
+    live = {0: first, 1: second}
+    while live:
+        acts = [min(c.seconds_to_act(), max(c.seconds_left(), 0.0)) for c in live.values()]
+        till.time.now += max(min(acts), 0.01)
+        live = {n: c for n, c in live.items() if c.seconds_left() > 0}
+        for charge in live.values():
+            advance = await charge.advance()
+            if advance.shrink_to is not None:
+                await charge.shrink(advance.shrink_to)
+    ends = [first.paid_seconds, second.paid_seconds]
+    for charge, payer in zip((first, second), payers, strict=True):
+        await charge.close({payer.leg_id: charge.paid_seconds * 1000})
+
+    assert sum(ends) == 131
+    assert max(ends) - min(ends) <= 1
+    assert await till.available() == 0
+
+
 async def test_warnings_come_once_each_at_their_time(till: Till) -> None:
     """60 s and 15 s before the money ends, by the account's standing, and never twice."""
     await till.top_up(200 * 5_000)
     charge = till.charge(120)
-    await charge.reserve_first([till.payer(PER_SECOND)])
-    charge.start(till.time.now)
+    await charge.reserve_first(Bill((till.payer(PER_SECOND),)))
+    till.start(charge)
     started, warnings = till.time.now, []
     while charge.seconds_left() > 0:
         till.time.now += max(min(charge.seconds_to_act(), charge.seconds_left()), 0.05)
@@ -196,9 +248,9 @@ async def test_a_top_up_in_the_last_seconds_lets_the_call_go_on(till: Till) -> N
     """A leg that ran dry asks again each second and takes what has come."""
     await till.top_up(10 * 5_000)
     charge = till.charge(10)
-    await charge.reserve_first([till.payer(PER_SECOND)])
-    charge.start(till.time.now)
-    while not charge.is_exhausted:
+    await charge.reserve_first(Bill((till.payer(PER_SECOND),)))
+    till.start(charge)
+    while not charge.exhaustion:
         till.time.now += max(charge.seconds_to_act(), 0.05)
         assert not (await charge.advance()).is_extended
     assert 0 < charge.seconds_left() <= 2
@@ -216,12 +268,12 @@ async def test_a_forwarding_leg_is_paid_beside_the_service_leg(till: Till) -> No
     charge, service = till.charge(60), till.payer(PER_SECOND)
     busy, answered = till.payer(PER_MINUTE), till.payer(PER_MINUTE)
     talk = {service.leg_id: 61_000, answered.leg_id: 61_000}
-    async with open_charge(charge, [service], beside=[], talk_times=_ends(talk)):
-        assert await charge.add(busy)
+    async with open_charge(charge, Bill((service,)), beside=[], talk_times=_ends(talk)):
+        assert await charge.add([busy])
         await charge.drop(busy.leg_id)
-        assert await charge.add(answered)
+        assert await charge.add([answered])
         assert await till.available() == 10_000_000 - 300_000 - 300_000
-        charge.start(till.time.now)
+        till.start(charge)
         till.time.now += 31
         assert (await charge.advance()).is_extended
     costs = {cost.payer.leg_id: cost.cost_micros for cost in charge.costs}
@@ -232,8 +284,8 @@ async def test_a_free_leg_touches_no_money(till: Till) -> None:
     """A leg at price 0 needs no money and holds none."""
     charge, payer = till.charge(), till.payer(Rate("", 0, 0, 0, 1, 1))
     talk = {payer.leg_id: 5_000}
-    async with open_charge(charge, [payer], beside=[], talk_times=_ends(talk)):
-        assert not charge.is_denied
+    async with open_charge(charge, Bill((payer,)), beside=[], talk_times=_ends(talk)):
+        assert charge.denial == ""
         assert charge.paid_seconds == 14_400
     assert (charge.costs[0].billed_seconds, charge.costs[0].cost_micros) == (5, 0)
 
@@ -272,8 +324,8 @@ async def test_a_lost_answer_never_charges_twice(
     charge, payer = till.charge(60), till.payer(PER_SECOND)
     charge.teller = teller
     talk = {payer.leg_id: 70_000}
-    async with open_charge(charge, [payer], beside=[], talk_times=_ends(talk)):
-        charge.start(till.time.now)
+    async with open_charge(charge, Bill((payer,)), beside=[], talk_times=_ends(talk)):
+        till.start(charge)
         till.time.now += 40
         teller.lose = [fate]
         with pytest.raises(DatabaseUnavailable):
@@ -295,6 +347,8 @@ async def test_a_lost_answer_to_a_reservation_leaves_nothing_held(till: Till, fa
     charge = till.charge(60)
     charge.teller, teller.lose = teller, [fate]
     with pytest.raises(DatabaseUnavailable):
-        async with open_charge(charge, [till.payer(PER_SECOND)], beside=[], talk_times=_ends({})):
+        async with open_charge(
+            charge, Bill((till.payer(PER_SECOND),)), beside=[], talk_times=_ends({})
+        ):
             pytest.fail("without an answer there is no call")
     assert await till.available() == 10_000_000

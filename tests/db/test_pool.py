@@ -14,7 +14,7 @@ from callctl import clock
 from callctl.db.embedded import EmbeddedPostgres
 from callctl.db.listen import Listener
 from callctl.db.pool import Database, connect
-from callctl.errors import DatabaseError, DatabaseUnavailable
+from callctl.errors import DatabaseBusy, DatabaseError, DatabaseUnavailable
 
 _DEADLINE_SECONDS = 1.0
 
@@ -105,6 +105,25 @@ async def test_pool_statement_over_its_time_ends_on_the_server_too(impatient: Da
     while await impatient.fetchval(query) and clock.monotonic() < until:
         await clock.sleep(0.05)
     assert await impatient.fetchval(query) == 0
+
+
+async def test_pool_lock_timeout_is_busy_and_keeps_the_connection(database: Database) -> None:
+    """A statement that gave up a lock has done nothing, and its connection serves on."""
+    await database.execute("CREATE TABLE locked (n integer)")
+    backends: list[int] = []
+    async with database.transaction() as holder:
+        await holder.execute("LOCK TABLE locked")
+        with pytest.raises(DatabaseBusy):
+            await _insert_impatiently(database, backends)
+        assert await database.fetchval("SELECT pg_backend_pid()") == backends[0]
+    assert await database.fetchval("SELECT count(*) FROM locked") == 0
+
+
+async def _insert_impatiently(database: Database, backends: list[int]) -> None:
+    async with database.transaction() as connection:
+        backends.append(await connection.fetchval("SELECT pg_backend_pid()"))
+        await connection.execute("SET LOCAL lock_timeout = '10ms'")
+        await connection.execute("INSERT INTO locked VALUES (1)")
 
 
 async def test_pool_mistakes_of_the_program_stay_what_they_are(impatient: Database) -> None:

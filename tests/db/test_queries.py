@@ -21,6 +21,7 @@ async def test_queries_prepare_against_the_migrated_schema(database: Database) -
     """PostgreSQL can plan every query of sql/queries after all migrations."""
     failures = {}
     async with database.transaction() as connection:
+        await queries.make_asterisk_events(connection)  # a table of an audit's session
         for name in _names():
             try:
                 await connection.prepare(getattr(queries, name).sql)  # type: ignore[attr-defined]

@@ -1,5 +1,7 @@
 """The read models over real rows."""
 
+import uuid
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -8,9 +10,25 @@ import pytest
 from callctl.api.answers import LiveCallAnswer
 from callctl.db.pool import Database
 from callctl.errors import AccountUnknown, InvalidInput
+from callctl.ledger import Teller, TransferKind
+from callctl.ledger.requests import Urgency
 from callctl.views import CdrFilter, Views
+from tests.db.ledger_desk import open_account, request
 
 _SEED = Path(__file__).with_name("views_seed.sql")
+_SUMS_SQL = """
+    SELECT
+        coalesce(
+            sum(CASE WHEN t.to_account_id = a.id THEN t.amount_micros ELSE -t.amount_micros END), 0
+        )::bigint,
+        coalesce(sum(t.hold_change_micros) FILTER (WHERE t.from_account_id = a.id), 0)::bigint,
+        coalesce(sum(t.open_change) FILTER (WHERE t.from_account_id = a.id), 0)::integer
+    FROM accounts AS a
+    LEFT JOIN transfers AS t
+        ON a.id IN (t.from_account_id, t.to_account_id) AND t.created_at <= $2
+    WHERE a.name = $1
+    GROUP BY a.id
+"""
 
 
 @pytest.fixture
@@ -55,6 +73,83 @@ async def test_statement_limit_keeps_the_latest(views: Views) -> None:
     assert [entry.kind for entry in await views.statement("acme", 1)] == ["settle"]
     with pytest.raises(InvalidInput, match="limit is 0"):
         await views.statement("acme", 0)
+
+
+async def test_account_as_of_any_moment_is_the_sum_up_to_then(
+    database: Database, views: Views
+) -> None:
+    """At and just before each transfer, balance, held and open are what had happened by then."""
+    await _busy_day(database)
+    moments = [
+        at
+        for row in await database.fetch("SELECT DISTINCT created_at AS at FROM transfers")
+        for at in (row["at"], row["at"] - timedelta(microseconds=1))
+    ]
+    assert len(moments) > 20
+
+    for at in moments:
+        for name in ("tenant:acme", "revenue:CNY"):
+            account = await views.account(name, at)
+            sums = await database.fetchrow(_SUMS_SQL, name, at)
+            assert account.at == at
+            assert (
+                account.balance_micros,
+                account.held_micros,
+                account.open_reservations,
+            ) == tuple(sums), (name, at)
+
+
+async def test_account_as_of_now_and_of_before_its_first_transfer(views: Views) -> None:
+    """A moment to come shows what is; one before the first transfer shows nothing."""
+    now = await views.account("acme")
+    future, past = datetime(2999, 1, 1, tzinfo=UTC), datetime(2000, 1, 1, tzinfo=UTC)
+
+    assert await views.account("acme", future) == replace(now, at=future)
+    assert await views.account("acme", past) == replace(
+        now, at=past, balance_micros=0, held_micros=0, open_reservations=0
+    )
+    assert await views.statement("acme", 10, past) == []
+
+
+async def test_statement_as_of_a_moment_ends_there(database: Database, views: Views) -> None:
+    """The entries up to a moment end at the balance of that moment, whatever came later."""
+    await _busy_day(database)
+    whole = await views.statement("acme", 1000)
+    at = whole[len(whole) // 2].created_at
+
+    entries = await views.statement("acme", 1000, at)
+
+    assert entries == [entry for entry in whole if entry.created_at <= at]
+    assert entries[-1].balance_micros == (await views.account("acme", at)).balance_micros
+    assert await views.statement("acme", 3, at) == entries[-3:]
+
+
+async def test_accounts_of_limits_can_be_left_out(database: Database, views: Views) -> None:
+    """Control accounts and what they count against are shown only when they are wanted."""
+    await open_account(database, "limit:tenant:acme:calls_per_day:2026-10-01", "limit")
+    await open_account(database, "usage:XCL", "usage")
+
+    assert len(await views.accounts()) == len(await views.accounts(with_limits=False)) + 2
+
+
+async def _busy_day(database: Database) -> None:
+    """A dozen calls that renew and end, one after the other, each step in its own commit."""
+    ids = [
+        await database.fetchval("SELECT id FROM accounts WHERE name = $1", name)
+        for name in ("tenant:acme", "revenue:CNY")
+    ]
+    teller = Teller(database)
+    await teller.start()
+    for _ in range(12):
+        reservation = uuid.uuid4()
+        for kind, amount, hold in (
+            (TransferKind.RESERVE, 0, 300),
+            (TransferKind.RENEW, 100, 250),
+            (TransferKind.SETTLE, 70, 0),
+        ):
+            step = request(kind, *ids, amount=amount, hold=hold, reservation=reservation)
+            await teller.submit([step], Urgency.RESERVE)
+    await teller.stop()
 
 
 async def test_cdrs_come_newest_first_with_their_legs(views: Views) -> None:

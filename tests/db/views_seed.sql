@@ -5,10 +5,21 @@ VALUES
 ('revenue:CNY', 'revenue', 'CNY', 0),
 ('clearing:CNY', 'clearing', 'CNY', 0);
 
-INSERT INTO tenants (name, language, timezone, account_id, warn_seconds)
-SELECT 'acme', 'zh', 'Asia/Shanghai', id, '{60, 15}' FROM accounts WHERE name = 'tenant:acme';
+INSERT INTO tenants (name, language, timezone, account_id, warn_seconds, limits)
+SELECT 'acme', 'zh', 'Asia/Shanghai', id, '{60, 15}', '{}'
+FROM accounts
+WHERE name = 'tenant:acme';
 
 INSERT INTO tariffs (name, currency) VALUES ('inbound', 'CNY');
+
+INSERT INTO tariff_versions (tariff_id, version, rate_count) SELECT id, 1, 1 FROM tariffs;
+
+INSERT INTO rates (
+    tariff_version_id, prefix, area, connect_fee_micros, price_per_minute_micros, minimum_seconds,
+    first_increment_seconds, next_increment_seconds, round_to_micros, free_seconds,
+    first_step_seconds, first_step_price_micros, bands
+)
+SELECT id, '', '', 0, 100000, 0, 60, 60, 100, 0, 0, 0, '[]' FROM tariff_versions;
 
 INSERT INTO lines (tenant_id, name, number, trunk, ring_seconds, areas)
 SELECT id, 'beijing', '+861062000001', 'carrier', 15, '{110000}' FROM tenants;
@@ -56,32 +67,49 @@ VALUES (
     'CNY', 'sip-c', 1, '[{"why": "caller is listed", "rule": "blacklist", "matched": true}]'
 );
 
-INSERT INTO cdr_legs
+INSERT INTO cdr_legs (
+    leg_id, call_id, side, line, number, channel_id, sip_call_id, disposition, hangup_cause,
+    setup_at, answered_at, ended_at, ring_seconds, talk_seconds, billed_seconds, cost_micros
+)
 VALUES (
     '00000000-0000-0000-0000-0000000000b9', '00000000-0000-0000-0000-0000000000c1', 'b',
     'beijing', '+861062000001', 'l9', 'sip-b', 'answered', 16, '2026-10-01 12:00:01+00',
-    '2026-10-01 12:00:05+00', '2026-10-01 12:00:35+00', 4.0, 30.0, 0, 0, null, null, null, null,
-    null
+    '2026-10-01 12:00:05+00', '2026-10-01 12:00:35+00', 4.0, 30.0, 0, 0
 ), (
-    '00000000-0000-0000-0000-0000000000b1', '00000000-0000-0000-0000-0000000000c1', 'a', null,
+    '00000000-0000-0000-0000-0000000000b1', '00000000-0000-0000-0000-0000000000c1', 'a', NULL,
     '+8613901710001', 'l1', 'sip-a', 'answered', 16, '2026-10-01 12:00:00+00',
-    '2026-10-01 12:00:05+00', '2026-10-01 12:00:35+00', 5.0, 30.0, 60, 100000, 'tenant:acme',
-    'inbound', 1, '', '00000000-0000-0000-0000-0000000000a1'
+    '2026-10-01 12:00:05+00', '2026-10-01 12:00:35+00', 5.0, 30.0, 60, 100000
 );
 
-INSERT INTO live_calls
+UPDATE cdr_legs
+SET
+    account = 'tenant:acme', tariff = 'inbound', tariff_version = 1,
+    rate_id = (SELECT id FROM rates), rate_prefix = '', timezone = 'Asia/Shanghai',
+    charged_from = answered_at, charged_ms = 30000,
+    reservation_id = '00000000-0000-0000-0000-0000000000a1'
+WHERE side = 'a';
+
+INSERT INTO live_calls (
+    call_id, did, tenant, account_id, caller, area, stage, setup_at, answered_at, line,
+    a_channel_id, b_channel_id, revision_id, charges, counts, reservations
+)
 SELECT
     '00000000-0000-0000-0000-0000000000c3', '4006001234', 'acme', id, '+861062345678', '北京',
     'talking', '2026-10-01 14:00:00+00', '2026-10-01 14:00:10+00', 'beijing', 'l2', 'l3', 1,
-    '[{
-        "leg_id": "00000000-0000-0000-0000-0000000000b2", "account": "tenant:acme",
-        "reservation_id": "00000000-0000-0000-0000-0000000000a2", "tariff": "inbound",
-        "tariff_version": 1, "paid_seconds": 120, "posted_micros": 0,
-        "rate": {
-            "prefix": "", "connect_fee_micros": 0, "price_per_minute_micros": 100000,
-            "minimum_seconds": 0, "first_increment_seconds": 60, "next_increment_seconds": 60,
-            "round_to_micros": 100
-        }
-    }]'
+    jsonb_build_array(
+        '{
+            "leg_id": "00000000-0000-0000-0000-0000000000b2", "role": "tenant",
+            "account": "tenant:acme", "reservation_id": "00000000-0000-0000-0000-0000000000a2",
+            "tariff": "inbound", "tariff_version": 1, "calendar": null,
+            "timezone": "Asia/Shanghai", "quoted_from": "2026-10-01T14:00:00+00:00",
+            "charged_from": "2026-10-01T14:00:10+00:00", "paid_seconds": 120, "posted_micros": 0,
+            "rate": {
+                "prefix": "", "connect_fee_micros": 0, "price_per_minute_micros": 100000,
+                "minimum_seconds": 0, "first_increment_seconds": 60, "next_increment_seconds": 60,
+                "round_to_micros": 100
+            }
+        }'::jsonb || jsonb_build_object('account_id', id)
+    ),
+    '[]', '{00000000-0000-0000-0000-0000000000a2}'
 FROM accounts
 WHERE name = 'tenant:acme';

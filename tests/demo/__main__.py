@@ -20,7 +20,7 @@ from typing import Any, Protocol
 from callctl import clock, log
 from callctl.ari.client import AriClient, AriSettings
 from callctl.db.pool import connect
-from callctl.directory.document import show_number
+from callctl.directory.fields import show_number
 from callctl.directory.reading import read_document
 from callctl.errors import CallctlError, StackFailed
 from callctl.settings import Settings

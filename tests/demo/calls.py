@@ -9,13 +9,14 @@ import asyncio
 from callctl.values.money import parse_micros
 from callctl.views import Cdr
 from tests.agents import Answers, Busy, NoAnswer, PlacedCall
+from tests.agents.prompts import PROMPT_HZ
 from tests.demo.world import World
 
 BEIJING, SHANGHAI, HEADQUARTERS = "01062000001", "02162000002", "057162000003"
 HOTLINE = ("01062000011", "01062000012", "01062000013")
 COUNTER = "02062000021"
-RINGBACK_HZ = 620  # callctl/ringback-demo
-WARNING_HZ = 1400  # callctl/warning
+RINGBACK_HZ = PROMPT_HZ["", "ringback-demo"]
+WARNING_HZ = PROMPT_HZ["zh", "warning"]  # the example's tenants are Chinese
 MINUTE_MICROS = 300_000  # 400-standard: ¥0.30 per started minute
 SECOND_MICROS = 5_000  # 400-per-second: ¥0.30 a minute by the second
 CASH_SECONDS = 24  # what shortcash can pay

