@@ -21,7 +21,7 @@ from callctl.db.migrate import migrate
 from callctl.directory.areas import AreaTable
 from callctl.directory.store import DirectoryWatch
 from callctl.errors import DatabaseUnavailable, InvalidInput
-from callctl.exchange import Exchange, Recovery, abandoned_calls
+from callctl.exchange import Exchange, Recovery, read_abandoned
 from callctl.flows.desk import Desk
 from callctl.ledger import Teller
 from callctl.settings import Settings
@@ -92,7 +92,7 @@ async def _services(settings: Settings) -> AsyncIterator[_Services]:
 
 async def _serve(settings: Settings, services: _Services, stop: asyncio.Event) -> None:
     """Take calls until `stop`; then end those that live, and let go of Asterisk."""
-    abandoned = await abandoned_calls(services.database)
+    abandoned = await read_abandoned(services.database)
 
     def hear(event: Event) -> None:
         exchange.on_event(event)

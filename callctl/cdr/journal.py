@@ -31,9 +31,16 @@ class Journal:
         """Write what was handed in, then end."""
         await self._batcher.stop()
 
-    async def write(self, entry: LiveCall | Cdr, *, may_linger: bool = True) -> None:
+    async def write(self, entry: Cdr) -> None:
         """Return once `entry` is durable; raises DatabaseUnavailable past the deadline."""
-        await self._batcher.submit(entry, may_linger=may_linger)
+        await self._batcher.submit(entry, may_linger=True)
+
+    def note(self, entry: LiveCall) -> None:
+        """Have a live call's row written soon, within the batch of the moment; nobody waits for it.
+
+        Raises DatabaseUnavailable when the journal can't take it.
+        """
+        self._batcher.hand_in(entry)
 
     async def _flush(self, entries: Sequence[LiveCall | Cdr]) -> Sequence[None]:
         last = {entry.call_id: entry for entry in entries}

@@ -4,6 +4,7 @@ Such a leg is charged to the last moment that is proven and never beyond its pai
 """
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -67,6 +68,20 @@ async def release_count(teller: Teller, count: dict[str, Any], *, is_answered: b
         await teller.submit([request], Urgency.SETTLE)
     except ReservationUnknown:
         return  # the crash came before it was counted
+
+
+async def release_unclaimed(teller: Teller, rows: Sequence[Any]) -> None:
+    """Give back what reservations hold whose call had no row yet; it was not rung for long."""
+    for row in rows:
+        request = TransferRequest(
+            id=derived_id(row["id"], "settle abandoned"),
+            kind=TransferKind.SETTLE,
+            from_account_id=row["account_id"],
+            to_account_id=row["payee_account_id"],
+            reservation_id=row["id"],
+            leg_id=row["leg_id"],
+        )
+        await teller.submit([request], Urgency.SETTLE)
 
 
 def _meter(charge: dict[str, Any]) -> Meter:

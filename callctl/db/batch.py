@@ -113,6 +113,16 @@ class Batcher(Generic[Request, Answer]):
         Raises DatabaseUnavailable: at once when the queue is full or the batcher stops (nothing
         was done), else at the deadline (then whether it was done is unknown).
         """
+        return await self._entered(request, priority, may_linger)  # the request outlives its caller
+
+    def hand_in(self, request: Request) -> None:
+        """Have `request` flushed without waiting for it; it may linger, and goes after the others.
+
+        Raises DatabaseUnavailable when it can't be taken; what comes later is only logged.
+        """
+        self._entered(request, 0, may_linger=True)
+
+    def _entered(self, request: Request, priority: int, may_linger: bool) -> asyncio.Future[Answer]:
         if self._is_stopping or self.waiting >= self._queue_max:
             why = "is stopping" if self._is_stopping else f"has {self._queue_max} requests waiting"
             raise DatabaseUnavailable(f"the {self._name} {why}; nothing was done")
@@ -120,7 +130,7 @@ class Batcher(Generic[Request, Answer]):
         give_up_at = clock.monotonic() + self._deadline_seconds
         rank = (priority, next(self._positions))
         self._enqueue(_Entry(request, answer, give_up_at, may_linger, rank))
-        return await answer  # a cancelled caller drops its answer, not its request
+        return answer
 
     @property
     def waiting(self) -> int:

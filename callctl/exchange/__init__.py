@@ -5,6 +5,6 @@ task per call.
 """
 
 from callctl.exchange.exchange import Exchange
-from callctl.exchange.recovery import Recovery, abandoned_calls
+from callctl.exchange.recovery import Recovery, read_abandoned
 
-__all__ = ["Exchange", "Recovery", "abandoned_calls"]
+__all__ = ["Exchange", "Recovery", "read_abandoned"]

@@ -7,7 +7,7 @@ hung up and charged to this moment; what is gone is charged as far as it was pro
 import uuid
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 
@@ -15,7 +15,12 @@ from callctl import clock
 from callctl.ari.client import AriClient
 from callctl.cdr import Cdr, CdrCharge, CdrLeg
 from callctl.charging import Role
-from callctl.charging.abandoned import Settled, release_count, settle_abandoned
+from callctl.charging.abandoned import (
+    Settled,
+    release_count,
+    release_unclaimed,
+    settle_abandoned,
+)
 from callctl.db.pool import Database
 from callctl.db.queries import queries
 from callctl.flows.desk import Desk
@@ -29,14 +34,19 @@ _log = structlog.get_logger()
 class Recovery:
     """The calls that were live when an earlier run ended; made before the first new call."""
 
-    def __init__(self, ari: AriClient, database: Database, desk: Desk, rows: Sequence[Any]) -> None:
+    def __init__(
+        self, ari: AriClient, database: Database, desk: Desk, abandoned: "Abandoned"
+    ) -> None:
         self._ari = ari
         self._database = database
         self._desk = desk
-        self._rows = list(rows)
+        self._rows = list(abandoned.calls)
+        self._unclaimed = list(abandoned.reservations)
 
     async def run(self) -> None:
         """End each call; one that can't be ended now is logged and tried at the next start."""
+        unclaimed, self._unclaimed = self._unclaimed, []
+        await release_unclaimed(self._desk.teller, unclaimed)
         rows, self._rows = self._rows, []
         if not rows:
             return
@@ -65,10 +75,19 @@ class Recovery:
         _log.warning("call_recovered", call_id=str(row["call_id"]), was_alive=bool(ours))
 
 
-async def abandoned_calls(database: Database) -> list[Any]:
-    """The rows of calls that nobody runs any more; read before this run takes its first call."""
-    rows: list[Any] = await queries.read_abandoned_calls(database)
-    return rows
+class Abandoned(NamedTuple):
+    """What nobody looks after any more: rows of live calls, and reservations without one."""
+
+    calls: list[Any]
+    reservations: list[Any]
+
+
+async def read_abandoned(database: Database) -> Abandoned:
+    """What an earlier run left; read before this run takes its first call."""
+    return Abandoned(
+        calls=await queries.read_abandoned_calls(database),
+        reservations=await queries.read_unclaimed_reservations(database),
+    )
 
 
 def _cdr(row: Any, ended_at: datetime, settled: Sequence[tuple[dict[str, Any], Settled]]) -> Cdr:

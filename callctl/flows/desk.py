@@ -58,13 +58,12 @@ class Desk:
         tenant = _tenant(record)
         warnings = Warnings(tenant.warn_seconds)
         charge = Charge(self.teller, self.policy, warnings, self.neighbours, on_news=call.wake)
-        live = live_call(call, record, charge, bill)
-        others = [self.journal.write(live, may_linger=False)]
+        self.note(live_call(call, record, charge, bill))
         try:
             async with open_charge(
                 charge,
                 bill,
-                beside=[*others, beside] if beside is not None else others,
+                beside=[] if beside is None else [beside],
                 talk_times=call.talk_times,
             ):
                 yield charge
@@ -73,10 +72,10 @@ class Desk:
                 _price(cost, call) for cost in charge.costs if cost.payer.account.role != Role.LIMIT
             ]
 
-    async def note(self, row: LiveCall) -> None:
+    def note(self, row: LiveCall) -> None:
         """Keep a live call's row current; while PostgreSQL is away the earlier row stands."""
         try:
-            await self.journal.write(row)
+            self.journal.note(row)
         except DatabaseUnavailable as error:
             _log.warning("live_call_not_noted", error=str(error))
 

@@ -106,7 +106,7 @@ class _Conversation:
         for position, attempt in enumerate(decision.attempts):
             if attempt.line.name != self.record.ringing_line:
                 self.record.ringing_line = attempt.line.name
-                await self.desk.note(live_call(self.call, self.record, self.charge))
+                self.desk.note(live_call(self.call, self.record, self.charge))
             ringing = _line_to_ring(self.call, did, decision, position)
             leg = await self._try(attempt.line, ringing)
             if leg is not None:

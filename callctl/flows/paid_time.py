@@ -41,7 +41,7 @@ class PaidTime:
     async def keep(self, is_over: Callable[[], bool]) -> None:
         """Extend the paid time until `is_over()` or until there is no more money for it."""
         call, charge = self.call, self.charge
-        await self._let_go_on(is_over)
+        await self._let_go_on()
         while True:
             await call.until(lambda: is_over() or charge.has_news, self._nap_seconds())
             if is_over():
@@ -60,7 +60,7 @@ class PaidTime:
             if advance is None:
                 break
             if advance.is_extended or not self._is_timed:
-                await self._let_go_on(is_over)
+                await self._let_go_on()
             self._say(advance)
         if charge.seconds_left() <= _TIMER_SLACK_SECONDS:
             self.record.paid_time_over = charge.exhaustion or "money"
@@ -93,13 +93,10 @@ class PaidTime:
         seconds = self.charge.seconds_to_act()
         return seconds if self._is_timed and self._is_sure else min(seconds, _SURE_SECONDS)
 
-    async def _let_go_on(self, is_over: Callable[[], bool]) -> None:
+    async def _let_go_on(self) -> None:
         """Have Asterisk's timers follow what is paid, and note it; repeated until it worked."""
-        row = live_call(self.call, self.record, self.charge)
-        self._is_timed, _ = await asyncio.gather(
-            self.call.allow(self.charge.seconds_left()),
-            self.call.meanwhile(self.desk.note(row), is_over),
-        )
+        self.desk.note(live_call(self.call, self.record, self.charge))
+        self._is_timed = await self.call.allow(self.charge.seconds_left())
         self._is_sure = False
 
     async def _shrink(self, total_seconds: int, is_over: Callable[[], bool]) -> None:

@@ -19,9 +19,11 @@ from callctl.charging import (
     Warnings,
     open_charge,
 )
+from callctl.charging.abandoned import release_unclaimed
 from callctl.db.pool import Database
 from callctl.directory.models import Tenant
 from callctl.errors import DatabaseUnavailable
+from callctl.exchange import read_abandoned
 from callctl.ledger import Teller, TransferKind
 from callctl.ledger.requests import Urgency
 from callctl.rating import Meter
@@ -352,3 +354,17 @@ async def test_a_lost_answer_to_a_reservation_leaves_nothing_held(till: Till, fa
         ):
             pytest.fail("without an answer there is no call")
     assert await till.available() == 10_000_000
+
+
+async def test_a_reservation_without_a_live_call_is_given_back_at_the_next_start(
+    till: Till, database: Database
+) -> None:
+    """A crash between the reservation and the call's row holds the money only until then."""
+    await till.top_up(10_000_000)
+    charge = till.charge()
+    await charge.reserve_first(Bill((till.payer(PER_SECOND),)))
+    assert await till.available() < 10_000_000
+
+    for _ in range(2):  # whoever starts twice in a row does no harm
+        await release_unclaimed(till.teller, (await read_abandoned(database)).reservations)
+        assert await till.available() == 10_000_000
