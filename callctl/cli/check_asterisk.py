@@ -15,13 +15,13 @@ from callctl.settings import Settings
 VERSION_MIN = (22, 10, 1)
 _ARI_SECONDS_MAX = 3.0
 _MODULES = (
-    *("app_playback", "app_stasis", "bridge_simple", "bridge_softmix", "chan_pjsip"),
-    *("codec_alaw", "format_wav", "func_timeout", "func_uuid", "pbx_config", "res_ari"),
-    *("res_ari_applications", "res_ari_asterisk", "res_ari_bridges", "res_ari_channels"),
+    *("app_playback", "app_stasis", "bridge_simple", "bridge_softmix", "chan_bridge_media"),
+    *("chan_pjsip", "codec_alaw", "format_wav", "func_timeout", "func_uuid", "pbx_config"),
+    *("res_ari", "res_ari_applications", "res_ari_asterisk", "res_ari_bridges", "res_ari_channels"),
     *("res_ari_events", "res_ari_playbacks", "res_http_websocket", "res_pjsip"),
     *("res_pjsip_caller_id", "res_pjsip_rfc3326", "res_pjsip_sdp_rtp", "res_pjsip_session"),
     *("res_rtp_asterisk", "res_stasis", "res_stasis_answer", "res_stasis_playback"),
-    "res_timing_timerfd",
+    *("res_stasis_snoop", "res_timing_timerfd"),
 )
 # file, setting, least value, what happens below it
 _LEAST = (

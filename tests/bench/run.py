@@ -31,7 +31,7 @@ PLAIN = Side("plain", "01062000001", "127.0.0.2", PORT_BASE + 30)
 CALLCTL = Side("callctl", "4001234567", "127.0.0.1", PORT_BASE + 40)
 SIDES = (PLAIN, CALLCTL)
 _TENANT = Path(__file__).parent / "tenant.yaml"
-_WARM_UP_RATE, _WARM_UP_SECONDS = 40, 1.5  # after each change of sides
+_WARM_UP_RATE, _WARM_UP_SECONDS = 100, 3.0  # connections, plans and caches are there then
 _STEPS_IN_TURN = 2  # of the search, before the other side has its turn
 _FINE = 10  # calls/s between what is held and what is not
 

@@ -16,6 +16,7 @@ BEIJING, SHANGHAI, HEADQUARTERS = "01062000001", "02162000002", "057162000003"
 HOTLINE = ("01062000011", "01062000012", "01062000013")
 COUNTER = "02062000021"
 RINGBACK_HZ = PROMPT_HZ["", "ringback-demo"]
+FINAL_HZ = PROMPT_HZ["zh", "final"]
 WARNING_HZ = PROMPT_HZ["zh", "warning"]  # the example's tenants are Chinese
 MINUTE_MICROS = 300_000  # 400-standard: ¥0.30 per started minute
 SECOND_MICROS = 5_000  # 400-per-second: ¥0.30 a minute by the second

@@ -14,7 +14,7 @@ from callctl.values.phone_number import PhoneNumber
 from callctl.views import Account, Cdr, CdrFilter
 from tests.agents import PlacedCall, ReceivedCall
 from tests.agents.call import HEARD_SECONDS, AgentCall
-from tests.demo.calls import RINGBACK_HZ, WARNING_HZ
+from tests.demo.calls import FINAL_HZ, RINGBACK_HZ, WARNING_HZ
 from tests.demo.world import World
 
 _CDRS_READ = 20
@@ -34,6 +34,7 @@ _LINE_SAYS = {
 _TONES = {
     RINGBACK_HZ: "hears the company's ringback, not yet answered",
     WARNING_HZ: "hears the warning: the money ends",
+    FINAL_HZ: "hears the announcement: the money has ended",
 }
 
 
@@ -94,8 +95,9 @@ class Story:
 
     def _of_telephone(self, call: AgentCall, who: str) -> Iterator[Event]:
         moments = [(entry.at, _sentence(call, entry.what)) for entry in call.timeline.entries]
-        for tone in call.tones:
-            if tone.hz and tone.seconds >= HEARD_SECONDS:
+        voices = {one.voice_hz for one in (*self._world.caller.calls, *self._world.carrier.calls)}
+        for tone in call.tones:  # the words of a prompt may sound like one for a moment
+            if tone.hz in {*voices, *_TONES} - {0} and tone.seconds >= HEARD_SECONDS:
                 what = _TONES.get(tone.hz, f"hears the other side's voice ({tone.hz} Hz)")
                 moments.append((tone.started_at, what))
         for at, what in moments:

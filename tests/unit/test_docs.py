@@ -109,6 +109,18 @@ def test_make_targets_documented_exist() -> None:
         assert set(named) <= targets, f"{page.name}: {set(named) - targets}"
 
 
+def test_proofs_named_are_tests() -> None:
+    """docs/proofs.md names only test functions that exist."""
+    named = set(re.findall(r"`(test_\w+)`", _text("docs/proofs.md")))
+    tests = {
+        name
+        for path in (ROOT / "tests").rglob("test_*.py")
+        for name in re.findall(r"^(?:async )?def (test_\w+)", path.read_text(), re.MULTILINE)
+    }
+    assert len(named) > 10
+    assert named <= tests, named - tests
+
+
 def test_packages_documented_are_the_real_ones() -> None:
     """docs/architecture.md has the rows of import-linter's layers, which are all there is."""
     documented = [
