@@ -5,6 +5,6 @@ and once, and hands both to the `Journal`.
 """
 
 from callctl.cdr.journal import Journal
-from callctl.cdr.record import Cdr, CdrCharge, CdrLeg, LegPrice, LiveCall, Record
+from callctl.cdr.record import Cdr, CdrLeg, LegPrice, LiveCall, Record
 
-__all__ = ["Cdr", "CdrCharge", "CdrLeg", "Journal", "LegPrice", "LiveCall", "Record"]
+__all__ = ["Cdr", "CdrLeg", "Journal", "LegPrice", "LiveCall", "Record"]

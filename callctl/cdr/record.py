@@ -5,9 +5,9 @@ seconds have three decimals; money is micro-units.
 """
 
 import uuid
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Self
+from typing import Any
 
 from callctl.directory.models import Did
 from callctl.values.area import Area
@@ -109,30 +109,6 @@ class CdrLeg:
 
 
 @dataclass(frozen=True, slots=True)
-class CdrCharge:
-    """What a leg cost a reseller, or us who pay the carrier; columns as in CdrLeg."""
-
-    leg_id: uuid.UUID
-    account: str
-    tariff: str
-    tariff_version: int
-    rate_id: int
-    timezone: str
-    charged_from: datetime | None
-    charged_ms: int
-    billed_seconds: int
-    cost_micros: int
-    reservation_id: uuid.UUID
-
-    @classmethod
-    def of(cls, price: LegPrice) -> Self:
-        """The row of a wholesale price."""
-        fields = asdict(price)
-        del fields["is_wholesale"], fields["rate_prefix"]
-        return cls(**fields)
-
-
-@dataclass(frozen=True, slots=True)
 class Cdr:
     """One ended call."""
 
@@ -157,4 +133,4 @@ class Cdr:
     revision_id: int | None
     trace: list[dict[str, Any]]
     legs: list[CdrLeg]
-    charges: list[CdrCharge] = field(default_factory=list)
+    charges: list[LegPrice] = field(default_factory=list)  # the wholesale ones

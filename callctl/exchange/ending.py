@@ -4,7 +4,7 @@ from datetime import datetime
 
 from callctl import clock
 from callctl.calls import Call, Leg
-from callctl.cdr import Cdr, CdrCharge, CdrLeg, LegPrice, Record
+from callctl.cdr import Cdr, CdrLeg, LegPrice, Record
 from callctl.values.hangup import Disposition, HangupCause
 
 
@@ -40,7 +40,7 @@ def build_cdr(call: Call, record: Record) -> Cdr:
         revision_id=record.revision_id or None,
         trace=record.trace,
         legs=[_leg(call, leg, prices.get(leg.leg_id)) for leg in (call.a_leg, *rung)],
-        charges=[CdrCharge.of(price) for price in record.prices if price.is_wholesale],
+        charges=[price for price in record.prices if price.is_wholesale],
     )
 
 

@@ -13,7 +13,7 @@ import structlog
 
 from callctl import clock
 from callctl.ari.client import AriClient
-from callctl.cdr import Cdr, CdrCharge, CdrLeg
+from callctl.cdr import Cdr, CdrLeg, LegPrice
 from callctl.charging import Role
 from callctl.charging.abandoned import (
     Settled,
@@ -177,19 +177,21 @@ def _free_line(row: Any, charged: list[CdrLeg], ended_at: datetime) -> list[CdrL
     ]
 
 
-def _charge(charge: dict[str, Any], paid: Settled) -> CdrCharge:
-    return CdrCharge(
+def _charge(charge: dict[str, Any], paid: Settled) -> LegPrice:
+    return LegPrice(
         leg_id=uuid.UUID(charge["leg_id"]),
         account=charge["account"],
         tariff=charge["tariff"],
         tariff_version=charge["tariff_version"],
         rate_id=charge["rate"]["id"],
+        rate_prefix=charge["rate"]["prefix"],
         timezone=charge["timezone"],
         charged_from=_moment(charge["charged_from"]),
         charged_ms=paid.talk_ms,
         billed_seconds=paid.billed_seconds,
         cost_micros=paid.cost_micros,
         reservation_id=uuid.UUID(charge["reservation_id"]),
+        is_wholesale=True,
     )
 
 
