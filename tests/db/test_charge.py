@@ -2,8 +2,8 @@
 
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -27,7 +27,7 @@ from callctl.exchange import read_abandoned
 from callctl.ledger import Teller, TransferKind
 from callctl.ledger.requests import Urgency
 from callctl.rating import Meter
-from callctl.values.tariff import Rate, Tariff
+from callctl.values.tariff import Band, Rate, Tariff
 from tests.db.ledger_desk import open_account, request, unbalanced
 
 BEGIN = datetime(2026, 11, 25, 2, 0, tzinfo=UTC)
@@ -280,6 +280,40 @@ async def test_a_forwarding_leg_is_paid_beside_the_service_leg(till: Till) -> No
         assert (await charge.advance()).is_extended
     costs = {cost.payer.leg_id: cost.cost_micros for cost in charge.costs}
     assert costs == {busy.leg_id: 0, service.leg_id: 305_000, answered.leg_id: 600_000}
+
+
+async def test_a_leg_that_begins_later_is_charged_from_there(till: Till) -> None:
+    """A line that answers into a charged menu pays for its own time only."""
+    await till.top_up(10_000_000)
+    charge, caller, line = till.charge(60), till.payer(PER_SECOND), till.payer(PER_SECOND)
+    talk = {caller.leg_id: 45_000, line.leg_id: 15_000}
+    async with open_charge(charge, Bill((caller,)), beside=[], talk_times=_ends(talk)):
+        till.start(charge)
+        till.time.now += 20
+        assert await charge.add([line])
+        assert await till.available() == 10_000_000 - (60 + 40) * 5_000
+        till.time.now += 10  # it rings; the caller's slice is renewed at its half
+        assert (await charge.advance()).is_extended
+        assert charge.paid_seconds == 120
+        assert charge.posted_micros(line.reservation_id) == 0
+        assert await till.available() == 10_000_000 - (120 + 91) * 5_000  # one second unproven
+        charge.begin([line.leg_id], till.time.now, BEGIN)
+        till.time.now += 15
+    costs = {cost.payer.leg_id: (cost.talk_ms, cost.cost_micros) for cost in charge.costs}
+    assert costs == {caller.leg_id: (45_000, 225_000), line.leg_id: (15_000, 75_000)}
+
+
+async def test_a_price_that_rises_before_the_answer_shortens_the_paid_time(till: Till) -> None:
+    """Money was held at the hour of the INVITE; the talk begins in a dearer one."""
+    await till.top_up(10_000_000)
+    day = Band("day", (), 10 * 60 + 1, 20 * 60, 600_000)  # from 10:01, one minute after BEGIN
+    rate = replace(PER_SECOND, bands=(day,))
+    charge, payer = till.charge(60), till.payer(rate)
+    await charge.reserve_first(Bill((payer,)))
+    assert charge.paid_seconds == 60
+    charge.begin([payer.leg_id], till.time.now, BEGIN + timedelta(seconds=60))
+    assert charge.paid_seconds == 30
+    await charge.close({})
 
 
 async def test_a_free_leg_touches_no_money(till: Till) -> None:
