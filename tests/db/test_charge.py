@@ -1,104 +1,14 @@
 """The money of a call on the real ledger, in simulated time: slices, shares, warnings, ends."""
 
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
-from callctl import clock
-from callctl.charging import (
-    Bill,
-    Charge,
-    Neighbours,
-    Payer,
-    PayingAccount,
-    SlicePolicy,
-    Warnings,
-    open_charge,
-)
-from callctl.charging.abandoned import release_unclaimed
-from callctl.db.pool import Database
-from callctl.directory.models import Tenant
-from callctl.errors import DatabaseUnavailable
-from callctl.exchange import read_abandoned
-from callctl.ledger import Teller, TransferKind
-from callctl.ledger.requests import Urgency
-from callctl.rating import Meter
-from callctl.values.tariff import Band, Rate, Tariff
-from tests.db.ledger_desk import open_account, request, unbalanced
-
-BEGIN = datetime(2026, 11, 25, 2, 0, tzinfo=UTC)
-PER_SECOND = Rate("", 0, 300_000, 0, 1, 1)  # 5,000 micro-units a second
-PER_MINUTE = Rate("", 0, 300_000, 0, 60, 60)
-
-
-class FakeClock:
-    """A clock.monotonic that moves only when told."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def monotonic(self) -> float:
-        return self.now
-
-
-@dataclass
-class Till:
-    """A teller, a tenant with an account, and a clock."""
-
-    database: Database
-    teller: Teller
-    tenant: Tenant
-    source: int
-    time: FakeClock
-    neighbours: Neighbours = field(default_factory=Neighbours)
-
-    def payer(self, rate: Rate) -> Payer:
-        tenant = self.tenant
-        account = PayingAccount(tenant.account_id, tenant.account_name, tenant.revenue_account_id)
-        meter = Meter(rate, BEGIN, tenant.timezone, None)
-        return Payer(uuid.uuid4(), account, Tariff("t", 1, "CNY", (rate,)), meter, tenant.timezone)
-
-    def charge(self, slice_seconds: int = 120) -> Charge:
-        warnings = Warnings(self.tenant.warn_seconds)
-        return Charge(self.teller, SlicePolicy(slice_seconds, 2.0), warnings, self.neighbours)
-
-    def start(self, charge: Charge) -> None:
-        """Everybody talks from now on."""
-        charge.begin([payer.leg_id for payer in charge.payers], self.time.now, BEGIN)
-
-    async def top_up(self, micros: int) -> None:
-        one = request(TransferKind.TOPUP, self.source, self.tenant.account_id, amount=micros)
-        await self.teller.submit([one], Urgency.SETTLE)
-
-    async def available(self) -> int:
-        return (await self.teller.standing(self.tenant.account_id)).available_micros
-
-
-@pytest.fixture
-async def till(database: Database, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Till]:
-    """A tenant without money, warned at 60 and 15 seconds."""
-    time = FakeClock()
-    monkeypatch.setattr(clock, "monotonic", time.monotonic)
-    teller = Teller(database)
-    await teller.start()
-    payer = await open_account(database, "tenant:t")
-    revenue = await open_account(database, "revenue:CNY", "revenue")
-    source = await open_account(database, "clearing:CNY", "clearing")
-    tenant = Tenant("t", "zh", "Asia/Shanghai", payer, "tenant:t", revenue, "CNY", (60, 15))
-    yield Till(database, teller, tenant, source, time)
-    await teller.stop()
-    assert await unbalanced(database) == []
-
-
-def _ends(talks: dict[uuid.UUID, int]) -> Callable[[], Awaitable[dict[uuid.UUID, int]]]:
-    async def talk_times() -> dict[uuid.UUID, int]:
-        return talks
-
-    return talk_times
+from callctl.charging import Bill, open_charge
+from callctl.values.tariff import Band, Rate
+from tests.db.till import BEGIN, PER_MINUTE, PER_SECOND, Till, talk_of
 
 
 async def test_a_slice_is_held_then_renewed_at_half(till: Till) -> None:
@@ -123,7 +33,7 @@ async def test_the_sum_of_posts_is_the_price_of_the_talk(till: Till) -> None:
     await till.top_up(10_000_000)
     charge, payer = till.charge(30), till.payer(PER_MINUTE)
     talk: dict[uuid.UUID, int] = {}
-    async with open_charge(charge, Bill((payer,)), beside=[], talk_times=_ends(talk)):
+    async with open_charge(charge, Bill((payer,)), beside=[], talk_times=talk_of(talk)):
         till.start(charge)
         for _ in range(7):
             till.time.now += charge.seconds_to_act()
@@ -139,7 +49,7 @@ async def test_a_post_beyond_the_end_is_given_back(till: Till) -> None:
     await till.top_up(10_000_000)
     charge, payer = till.charge(60), till.payer(PER_SECOND)
     talk: dict[uuid.UUID, int] = {}
-    async with open_charge(charge, Bill((payer,)), beside=[], talk_times=_ends(talk)):
+    async with open_charge(charge, Bill((payer,)), beside=[], talk_times=talk_of(talk)):
         till.start(charge)
         till.time.now += 40
         await charge.advance()
@@ -154,7 +64,7 @@ async def test_no_money_for_the_first_block_is_denied(till: Till) -> None:
     await till.top_up(299_999)
     charge = till.charge()
     async with open_charge(
-        charge, Bill((till.payer(PER_MINUTE),)), beside=[], talk_times=_ends({})
+        charge, Bill((till.payer(PER_MINUTE),)), beside=[], talk_times=talk_of({})
     ):
         assert charge.denial == "no_credit"
     assert await till.available() == 299_999
@@ -165,7 +75,7 @@ async def test_a_talk_longer_than_paid_is_charged_as_paid(till: Till) -> None:
     await till.top_up(60_000)
     charge, payer = till.charge(12), till.payer(PER_SECOND)
     talk = {payer.leg_id: 12_007}
-    async with open_charge(charge, Bill((payer,)), beside=[], talk_times=_ends(talk)):
+    async with open_charge(charge, Bill((payer,)), beside=[], talk_times=talk_of(talk)):
         assert charge.paid_seconds == 12
     assert charge.costs[0].cost_micros == 60_000
     assert await till.available() == 0
@@ -270,7 +180,7 @@ async def test_a_forwarding_leg_is_paid_beside_the_service_leg(till: Till) -> No
     charge, service = till.charge(60), till.payer(PER_SECOND)
     busy, answered = till.payer(PER_MINUTE), till.payer(PER_MINUTE)
     talk = {service.leg_id: 61_000, answered.leg_id: 61_000}
-    async with open_charge(charge, Bill((service,)), beside=[], talk_times=_ends(talk)):
+    async with open_charge(charge, Bill((service,)), beside=[], talk_times=talk_of(talk)):
         assert await charge.add([busy])
         await charge.drop(busy.leg_id)
         assert await charge.add([answered])
@@ -287,7 +197,7 @@ async def test_a_leg_that_begins_later_is_charged_from_there(till: Till) -> None
     await till.top_up(10_000_000)
     charge, caller, line = till.charge(60), till.payer(PER_SECOND), till.payer(PER_SECOND)
     talk = {caller.leg_id: 45_000, line.leg_id: 15_000}
-    async with open_charge(charge, Bill((caller,)), beside=[], talk_times=_ends(talk)):
+    async with open_charge(charge, Bill((caller,)), beside=[], talk_times=talk_of(talk)):
         till.start(charge)
         till.time.now += 20
         assert await charge.add([line])
@@ -320,85 +230,7 @@ async def test_a_free_leg_touches_no_money(till: Till) -> None:
     """A leg at price 0 needs no money and holds none."""
     charge, payer = till.charge(), till.payer(Rate("", 0, 0, 0, 1, 1))
     talk = {payer.leg_id: 5_000}
-    async with open_charge(charge, Bill((payer,)), beside=[], talk_times=_ends(talk)):
+    async with open_charge(charge, Bill((payer,)), beside=[], talk_times=talk_of(talk)):
         assert charge.denial == ""
         assert charge.paid_seconds == 14_400
     assert (charge.costs[0].billed_seconds, charge.costs[0].cost_micros) == (5, 0)
-
-
-class _Forgetful(Teller):
-    """A teller whose answers get lost: done or not, the caller hears DatabaseUnavailable."""
-
-    def __init__(self, teller: Teller) -> None:
-        self.teller = teller
-        self.lose: list[str] = []
-
-    async def submit(self, step: Any, urgency: Urgency) -> Any:
-        fate = self.lose.pop(0) if self.lose else "answered"
-        if fate != "never arrived":
-            answers = await self.teller.submit(step, urgency)
-        if fate != "answered":
-            raise DatabaseUnavailable(fate)
-        return answers
-
-    async def standing(self, account_id: int) -> Any:
-        return await self.teller.standing(account_id)
-
-
-@pytest.mark.parametrize("fate", ["answer lost", "never arrived"])
-async def test_a_lost_answer_never_charges_twice(
-    till: Till, monkeypatch: pytest.MonkeyPatch, fate: str
-) -> None:
-    """After a lost answer the same request is asked about before any other is made (R21)."""
-
-    async def no_wait(seconds: float) -> None:
-        till.time.now += seconds
-
-    monkeypatch.setattr(clock, "sleep", no_wait)
-    await till.top_up(10_000_000)
-    teller = _Forgetful(till.teller)
-    charge, payer = till.charge(60), till.payer(PER_SECOND)
-    charge.teller = teller
-    talk = {payer.leg_id: 70_000}
-    async with open_charge(charge, Bill((payer,)), beside=[], talk_times=_ends(talk)):
-        till.start(charge)
-        till.time.now += 40
-        teller.lose = [fate]
-        with pytest.raises(DatabaseUnavailable):
-            await charge.advance()
-        assert charge.seconds_to_act() == pytest.approx(1.0)
-        till.time.now += 1
-        await charge.advance()
-        assert charge.paid_seconds >= 120
-        teller.lose = [fate, fate]  # and the settlement's answer too
-    assert charge.costs[0].cost_micros == 350_000
-    assert await till.available() == 10_000_000 - 350_000
-
-
-@pytest.mark.parametrize("fate", ["answer lost", "never arrived"])
-async def test_a_lost_answer_to_a_reservation_leaves_nothing_held(till: Till, fate: str) -> None:
-    """A call that could not learn whether its money is held gives it back, held or not."""
-    await till.top_up(10_000_000)
-    teller = _Forgetful(till.teller)
-    charge = till.charge(60)
-    charge.teller, teller.lose = teller, [fate]
-    with pytest.raises(DatabaseUnavailable):
-        async with open_charge(
-            charge, Bill((till.payer(PER_SECOND),)), beside=[], talk_times=_ends({})
-        ):
-            pytest.fail("without an answer there is no call")
-    assert await till.available() == 10_000_000
-
-
-async def test_a_reservation_without_a_live_call_is_given_back_at_the_next_start(
-    till: Till, database: Database
-) -> None:
-    """A crash between the reservation and the call's row holds the money only until then."""
-    await till.top_up(10_000_000)
-    charge = till.charge()
-    await charge.reserve_first(Bill((till.payer(PER_SECOND),)))
-    assert await till.available() < 10_000_000
-
-    for _ in range(2):  # whoever starts twice in a row does no harm
-        await release_unclaimed(till.teller, (await read_abandoned(database)).reservations)
-        assert await till.available() == 10_000_000

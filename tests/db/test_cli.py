@@ -129,6 +129,8 @@ async def test_calls_show_seconds_and_cost() -> None:
 async def test_calls_watch_goes_on_until_interrupted() -> None:
     """With --watch --json each second is a line, and Ctrl-C ends it without a traceback."""
     process = await asyncio.create_subprocess_exec(
+        # who runs the tests in the background may have Ctrl-C ignored, which children inherit
+        *("env", "--default-signal=INT"),
         *(sys.executable, "-m", "callctl", "calls", "--watch", "--json"),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
