@@ -50,7 +50,7 @@ class Plan:
     search_seconds_max: float = 210.0  # begin no further step after this
     first: int = 100
     coarse: int = 50
-    most: int = 400
+    most: int = 600  # more than one machine of two processors was seen to hold
 
 
 QUICK = Plan(seconds=3.0, latency_seconds=4.0, latency_rounds=1, search_seconds_max=90.0)
