@@ -278,10 +278,8 @@ class Call:
     @property
     def talk_started_at(self) -> datetime | None:
         """When both parties were answered; None if that never was."""
-        b_leg = self.b_leg
-        if b_leg is None or b_leg.answered_at is None or self.a_leg.answered_at is None:
-            return None
-        return max(self.a_leg.answered_at, b_leg.answered_at)
+        begin = charge_begin(self.a_leg, self.b_leg, self.a_leg, is_menu=False)
+        return begin.at if begin is not None else None
 
     async def release(self) -> None:
         """Hang up every leg, wait for their ends, and remove the bridge; may be called again."""

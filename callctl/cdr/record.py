@@ -36,6 +36,22 @@ class LegPrice:
     reservation_id: uuid.UUID
     is_wholesale: bool = False
 
+    def leg_columns(self) -> dict[str, Any]:
+        """What of a CdrLeg's row is about money."""
+        return {
+            "billed_seconds": self.billed_seconds,
+            "cost_micros": self.cost_micros,
+            "account": self.account,
+            "tariff": self.tariff,
+            "tariff_version": self.tariff_version,
+            "rate_id": self.rate_id,
+            "rate_prefix": self.rate_prefix,
+            "timezone": self.timezone,
+            "charged_from": self.charged_from,
+            "charged_ms": self.charged_ms,
+            "reservation_id": self.reservation_id,
+        }
+
 
 @dataclass(slots=True)
 class Record:

@@ -117,7 +117,7 @@ class Biller:
                 return [], tariff.name
             timezone = zones.get(account.id, self.did.tenant.timezone)
             meter = Meter(choice.rate, self.at, timezone, tariff.calendar)
-            payers.append(Payer(leg_id, account, tariff, meter, timezone))
+            payers.append(Payer(leg_id, account, tariff, meter))
         return payers, ""
 
     async def _with_limits(self, payers: list[Payer]) -> tuple[Payer, ...]:

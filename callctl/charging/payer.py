@@ -36,6 +36,10 @@ class PayingAccount:
     role: Role = Role.TENANT
     limit: str = ""
 
+    def reservation_under(self, parent: uuid.UUID) -> uuid.UUID:
+        """The reservation on it for a leg or a call: a retry asks for the same one."""
+        return derived_id(parent, f"reservation {self.name}")
+
     @property
     def is_limited(self) -> bool:
         """Whether it can run dry; what we owe a carrier never stops a call."""
@@ -58,19 +62,17 @@ class PayingAccount:
 
 @dataclass(frozen=True, slots=True)
 class Payer:
-    """One leg charged to one account: at which rate, in whose zone, from which moment on."""
+    """One leg charged to one account; the meter has the rate, the zone and the begin."""
 
     leg_id: uuid.UUID
     account: PayingAccount
     tariff: Tariff
     meter: Meter
-    timezone: str
     reservation_id: uuid.UUID = field(init=False)
 
     def __post_init__(self) -> None:
-        """Name the reservation, so that a retry asks for the same one."""
-        name = f"reservation {self.account.name}"
-        object.__setattr__(self, "reservation_id", derived_id(self.leg_id, name))
+        """Name the reservation."""
+        object.__setattr__(self, "reservation_id", self.account.reservation_under(self.leg_id))
 
     @property
     def is_free(self) -> bool:
@@ -99,6 +101,5 @@ class CountedCall:
     reservation_id: uuid.UUID = field(init=False)
 
     def __post_init__(self) -> None:
-        """Name the reservation, so that a retry asks for the same one."""
-        name = f"reservation {self.account.name}"
-        object.__setattr__(self, "reservation_id", derived_id(self.call_id, name))
+        """Name the reservation."""
+        object.__setattr__(self, "reservation_id", self.account.reservation_under(self.call_id))

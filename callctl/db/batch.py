@@ -116,7 +116,7 @@ class Batcher(Generic[Request, Answer]):
         return await self._entered(request, priority, may_linger)  # the request outlives its caller
 
     def hand_in(self, request: Request) -> None:
-        """Have `request` flushed without waiting for it; it may linger, and goes after the others.
+        """Have `request` flushed without waiting for it; it may linger.
 
         Raises DatabaseUnavailable when it can't be taken; what comes later is only logged.
         """

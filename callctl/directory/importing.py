@@ -12,7 +12,7 @@ from callctl.db.queries import queries
 from callctl.directory.bands import needs_calendar
 from callctl.directory.calendars import outdated, provisioned_calendars
 from callctl.directory.coverage import users_without_price
-from callctl.directory.provisioned import users_message
+from callctl.directory.provisioned import kept_currency_message, users_message
 from callctl.directory.rate_table import RateTable, refused
 from callctl.directory.rates import read_rates, write_version
 from callctl.directory.rows import Row
@@ -113,8 +113,7 @@ def _head_problems(
     row: Row | None, wanted: Wanted, calendars: dict[str, Calendar]
 ) -> Iterator[Problem]:
     if row and wanted.currency not in {None, row["currency"]}:
-        message = f"this tariff is in {row['currency']}: give one in another currency a new name"
-        yield Problem(1, "--currency", message)
+        yield Problem(1, "--currency", kept_currency_message(row["currency"]))
     if wanted.calendar and wanted.calendar not in calendars:
         message = f"there is no calendar {wanted.calendar!r}{listed(calendars)}: callctl calendar "
         yield Problem(1, "--calendar", message + "CN 2026 writes one for callctl apply")

@@ -50,10 +50,8 @@ def _tariff_problems(document: Document, rows: Rows) -> Iterator[Problem]:
     for index, tariff in enumerate(document.tariffs):
         row = known.get(tariff.name)
         if row and row["currency"] != tariff.currency:
-            message = (
-                f"this tariff is in {row['currency']}: give one in another currency a new name"
-            )
-            yield document.problem(("tariffs", index, "currency"), message)
+            path = ("tariffs", index, "currency")
+            yield document.problem(path, kept_currency_message(row["currency"]))
         if tariff.calendar is not None and tariff.calendar not in calendars:
             message = f"there is no calendar {tariff.calendar!r}{listed(calendars)}: add it to "
             message += "this file; callctl calendar CN 2026 writes one"
@@ -123,6 +121,11 @@ async def _change_problems(connection: Connection, document: Document, rows: Row
         if users:
             problems.append(document.problem(("tariffs", index, "rates"), users_message(users)))
     return problems
+
+
+def kept_currency_message(currency: str) -> str:
+    """What to say of a tariff in `currency` that shall have another."""
+    return f"this tariff is in {currency}: give one in another currency a new name"
 
 
 def users_message(users: list[str]) -> str:

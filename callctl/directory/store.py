@@ -69,14 +69,6 @@ async def load_tariff(connection: Connection, name: str) -> Tariff:
     return await read_tariff(connection, rows[0])
 
 
-async def frozen_rate(connection: Connection, rate_id: int) -> tuple[Rate, Calendar | None]:
-    """A rate of any version by its id, with the calendar of that version; raises NotFound."""
-    found = await frozen_rates(connection, [rate_id])
-    if rate_id not in found:
-        raise NotFound(f"there is no rate {rate_id}: was it read from another database?")
-    return found[rate_id]
-
-
 async def frozen_rates(
     connection: Connection, rate_ids: Sequence[int]
 ) -> dict[int, tuple[Rate, Calendar | None]]:

@@ -61,17 +61,7 @@ def _leg(call: Call, leg: Leg, price: LegPrice | None) -> CdrLeg:
         ended_at=ended_at,
         ring_seconds=_seconds(leg.setup_at, leg.answered_at or ended_at),
         talk_seconds=_seconds(leg.answered_at, ended_at),
-        billed_seconds=price.billed_seconds if price else 0,
-        cost_micros=price.cost_micros if price else 0,
-        account=price.account if price else None,
-        tariff=price.tariff if price else None,
-        tariff_version=price.tariff_version if price else None,
-        rate_id=price.rate_id if price else None,
-        rate_prefix=price.rate_prefix if price else None,
-        timezone=price.timezone if price else None,
-        charged_from=price.charged_from if price else None,
-        charged_ms=price.charged_ms if price else 0,
-        reservation_id=price.reservation_id if price else None,
+        **(price.leg_columns() if price else {}),
     )
 
 

@@ -116,7 +116,7 @@ def _cdr(row: Any, ended_at: datetime, settled: Sequence[tuple[dict[str, Any], S
         revision_id=row["revision_id"],
         trace=[{"rule": "recovery", "matched": True, "why": why}],
         legs=[*retail, *_free_line(row, retail, ended_at)],
-        charges=[_charge(*one) for one in settled if one[0]["role"] in _WHOLESALE],
+        charges=[_price(*one) for one in settled if one[0]["role"] in _WHOLESALE],
     )
 
 
@@ -138,17 +138,7 @@ def _leg(row: Any, charge: dict[str, Any], paid: Settled, ended_at: datetime) ->
         ended_at=ended_at,
         ring_seconds=0.0,
         talk_seconds=float(paid.billed_seconds),
-        billed_seconds=paid.billed_seconds,
-        cost_micros=paid.cost_micros,
-        account=charge["account"],
-        tariff=charge["tariff"],
-        tariff_version=charge["tariff_version"],
-        rate_id=charge["rate"]["id"],
-        rate_prefix=charge["rate"]["prefix"],
-        timezone=charge["timezone"],
-        charged_from=_moment(charge["charged_from"]),
-        charged_ms=paid.talk_ms,
-        reservation_id=uuid.UUID(charge["reservation_id"]),
+        **_price(charge, paid).leg_columns(),
     )
 
 
@@ -177,7 +167,7 @@ def _free_line(row: Any, charged: list[CdrLeg], ended_at: datetime) -> list[CdrL
     ]
 
 
-def _charge(charge: dict[str, Any], paid: Settled) -> LegPrice:
+def _price(charge: dict[str, Any], paid: Settled) -> LegPrice:
     return LegPrice(
         leg_id=uuid.UUID(charge["leg_id"]),
         account=charge["account"],
@@ -191,7 +181,7 @@ def _charge(charge: dict[str, Any], paid: Settled) -> LegPrice:
         billed_seconds=paid.billed_seconds,
         cost_micros=paid.cost_micros,
         reservation_id=uuid.UUID(charge["reservation_id"]),
-        is_wholesale=True,
+        is_wholesale=charge["role"] in _WHOLESALE,
     )
 
 

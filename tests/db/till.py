@@ -44,7 +44,7 @@ class Till:
         tenant = self.tenant
         account = PayingAccount(tenant.account_id, tenant.account_name, tenant.revenue_account_id)
         meter = Meter(rate, BEGIN, tenant.timezone, None)
-        return Payer(uuid.uuid4(), account, Tariff("t", 1, "CNY", (rate,)), meter, tenant.timezone)
+        return Payer(uuid.uuid4(), account, Tariff("t", 1, "CNY", (rate,)), meter)
 
     def charge(self, slice_seconds: int = 120) -> Charge:
         warnings = Warnings(self.tenant.warn_seconds)
