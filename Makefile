@@ -1,7 +1,7 @@
 # make help lists what can be done; everything else says what it does as it goes.
 PYTHON := .venv/bin/python
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test check bench bench-audit bench-ledger ledger-proofs lint types imports pytest format pins clean distclean
+.PHONY: help setup demo run test check bench bench-audit bench-ledger bench-routing ledger-proofs faults lint types imports pytest format pins clean distclean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,9 +28,16 @@ bench-audit: $(PYTHON) ## Time callctl audit over ten million transfers (6 GB of
 bench-ledger: $(PYTHON) ## Measure the ledger: durable operations a second
 	@$(PYTHON) -m tests.bench.ledger $(ARGS)
 
+bench-routing: $(PYTHON) ## Time decisions of a number with 1,000 routes and 20 lines
+	@$(PYTHON) -m tests.bench.routing
+
 ledger-proofs: $(PYTHON) ## Run the ledger's proofs in their long form (CI runs the short one)
 	@CALLCTL_LEDGER_PROOFS=long $(PYTHON) -m pytest -v --durations=4 --show-capture=no \
 		tests/db/test_ledger_machine.py tests/db/test_ledger_crowd.py tests/db/test_ledger_stops.py
+
+faults: setup ## Break everything in turn, long form; report in var/faults (ARGS="-k name" runs some)
+	@rm -f var/faults/report.md
+	@CALLCTL_FAULTS=long $(PYTHON) -m pytest -v --show-capture=no tests/faults $(ARGS)
 
 lint: $(PYTHON) ## Check style and formatting (ruff)
 	@$(PYTHON) -m ruff check

@@ -7,6 +7,10 @@ Called by every layer above. Nothing else may use `time`, `datetime.now` or `asy
 import asyncio
 import time
 from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+
+_BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 
 def now() -> datetime:
@@ -17,6 +21,12 @@ def now() -> datetime:
 def monotonic() -> float:
     """Seconds on a clock that never steps; only differences mean anything."""
     return time.monotonic()
+
+
+@cache
+def boot() -> str:
+    """The name of this boot of the machine: all its processes have one monotonic clock."""
+    return _BOOT.read_text(encoding="ascii").strip()
 
 
 async def sleep(seconds: float) -> None:

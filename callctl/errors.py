@@ -2,6 +2,8 @@
 
     CallctlError
     ├── HungUp
+    ├── HandedOver
+    ├── Superseded
     ├── InvalidInput
     ├── NotFound
     ├── ConfigurationRefused
@@ -55,6 +57,18 @@ class HungUp(CallctlError):
     """The channel has hung up."""
 
     code = "hung-up"
+
+
+class HandedOver(CallctlError):
+    """The call goes on in the next run of the switch: nothing of it is ended."""
+
+    code = "handed-over"
+
+
+class Superseded(CallctlError):
+    """Another switch owns this Asterisk now: this one must end."""
+
+    code = "superseded"
 
 
 class InvalidInput(CallctlError):

@@ -28,6 +28,17 @@ class Settings(BaseSettings):
         default=None, description="Folder of initdb and postgres for the embedded server"
     )
     var_dir: Path = Field(default=Path("var/run"), description="Where this instance keeps files")
+    sounds_dir: Path | None = Field(
+        default=None, description="Asterisk's sounds, where tenants' audio is put"
+    )
+    asterisk: str | None = Field(
+        default=None,
+        description="This Asterisk's name: switches of one name stand by for each other; "
+        "unset: ARI_URL",
+    )
+    legs_path: Path | None = Field(
+        default=None, description="Asterisk's own record of legs: tells a restart when calls ended"
+    )
     ari_url: str = Field(default="http://127.0.0.1:8088", description="Asterisk's HTTP server")
     ari_user: str = "callctl"
     ari_password: str = Field(default="", repr=False)
@@ -40,6 +51,16 @@ class Settings(BaseSettings):
     agi_port: int = Field(default=4573, ge=1, le=65535)
     api_host: str = "127.0.0.1"
     api_port: int = Field(default=8080, ge=1, le=65535)
+    recordings_dir: Path = Field(
+        default=Path("/var/spool/asterisk/recording"),
+        description="The folder that Asterisk records to, as this process sees it",
+    )
+    smtp_host: str = Field(default="", description="Where voicemails are handed in; unset: nowhere")
+    smtp_port: int = Field(default=587, ge=1, le=65535, description="465: encrypted at once")
+    smtp_user: str = ""
+    smtp_password: str = Field(default="", repr=False)
+    smtp_sender: str = Field(default="callctl@localhost", pattern=r"^[^@\s<>]+@[^@\s<>]+$")
+    smtp_starttls: bool = Field(default=True, description="Never without encryption")
     slice_seconds: int = Field(
         default=120, ge=2, le=3600, description="Talk time reserved at a time"
     )
@@ -47,4 +68,22 @@ class Settings(BaseSettings):
         default=2.0, ge=0.2, le=60, description="Latest renewal before the paid time ends"
     )
     calls_max: int = Field(default=5000, ge=1, description="Calls at once; more are refused")
+    crash_at: str | None = Field(
+        default=None,
+        pattern=r"^[^:]+:[1-9]\d{0,5}$",
+        description="For fault tests: end as by kill -9 at the Nth time by a point, NAME:N",
+    )
+    crash_points_path: Path | None = Field(
+        default=None, description="For fault tests: a file that is told each crash point passed"
+    )
     log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
+
+    @property
+    def asterisk_name(self) -> str:
+        """What the lease of this Asterisk is called."""
+        return self.asterisk or self.ari_url
+
+    @property
+    def sounds_folder(self) -> Path:
+        """Where this instance's Asterisk looks for sounds."""
+        return self.sounds_dir or self.var_dir / "sounds"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes what callctl runs on: programs, Python packages, PostgreSQL, the Asterisk image.
+# Makes what callctl runs on: programs, Python packages, PostgreSQL, prompts, the Asterisk image.
 #
 # Run by make (demo, test, check, run, bench); run again it skips what is done, in about a second.
 # As root on Debian it installs what is missing; as a user it says what to install and ends with 2.
@@ -7,7 +7,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-readonly STEPS=5 STEP_SECONDS_MAX=1800 LOG_LINES_SHOWN=30
+readonly STEPS=6 STEP_SECONDS_MAX=1800 LOG_LINES_SHOWN=30
 readonly LOG_DIR=var/log
 step=0
 
@@ -64,6 +64,14 @@ can_make_venv() { "$1" -c 'import ensurepip, venv' 2>/dev/null; }
 # The client alone is not enough: many machines have it without an engine behind it.
 docker_runs() { have docker && timeout 10 docker info >/dev/null 2>&1; }
 
+# What else uploads are made of comes with sox itself.
+can_read_mp3() {
+    local help
+    have sox || return 1
+    help=$(sox --help 2>&1 || true)
+    [[ $help =~ FORMATS:.*\ mp3\  ]]
+}
+
 # Names of the Debian packages that are missing, one a line.
 missing_packages() {
     local python
@@ -72,6 +80,8 @@ missing_packages() {
     have sipp || echo sip-tester
     have ip || echo iproute2
     have mmdebstrap || echo mmdebstrap
+    have sox || echo sox
+    can_read_mp3 || echo libsox-fmt-mp3
     if [ "${CALLCTL_CONTAINER_ENGINE:-}" = docker ] || { ! have podman && docker_runs; }; then
         return 0
     fi
@@ -135,7 +145,7 @@ python_packages() {
         return
     fi
     run_logged pip .venv/bin/python -m pip install --disable-pip-version-check --no-input \
-        --constraint deploy/constraints.txt --editable '.[dev]'
+        --constraint deploy/constraints.txt --editable '.[dev,speech]'
     echo "$wanted" >"$stamp"
     end "done"
 }
@@ -154,6 +164,15 @@ postgresql() {
         fail "$(tail -n 1 <<<"$found")"
     fi
     end "$found"
+}
+
+prompts() {
+    begin "prompts"
+    local said
+    if ! said=$(.venv/bin/callctl prompts build 2>&1); then
+        fail "$(tail -n 1 <<<"$said")"
+    fi
+    end "$said"
 }
 
 asterisk_image() {
@@ -177,4 +196,5 @@ system_packages
 virtual_environment
 python_packages
 postgresql
+prompts
 asterisk_image

@@ -1,5 +1,6 @@
-"""FastAGI look-ups for plain dialplans: agi://HOST/area; served by the web process."""
+"""FastAGI look-ups for plain dialplans: agi://HOST/route and others; served by the web process."""
 
+from callctl.agi.look_ups import LookUps
 from callctl.agi.server import AgiServer
 
-__all__ = ["AgiServer"]
+__all__ = ["AgiServer", "LookUps"]

@@ -8,6 +8,8 @@ and what a caller id with line breaks in it leaves behind), so replies stay in s
 import asyncio
 import logging
 import re
+from collections.abc import Mapping
+from urllib.parse import parse_qsl
 
 from panoramisk import fast_agi
 from panoramisk.utils import parse_agi_result
@@ -16,17 +18,33 @@ HEAD_BYTES_MAX = 16_384
 _HEAD_SECONDS_MAX = 2.0
 _REPLY_SECONDS_MAX = 2.0
 _STRAY_LINES_MAX = 50
+_VALUE_LENGTH_MAX = 1000
+_FIELDS_MAX = 20
 _REPLY = re.compile(r"^\d{3}[ -]")
+# What ends a value, an argument or an expression of the dialplan, or begins another one.
+_DANGEROUS = re.compile(r"""[\x00-\x1f\x7f"'`\\,;|${}\[\]]""")
 
 
 class AgiRequest(fast_agi.Request):  # type: ignore[misc]  # panoramisk has no types
     """One request: `headers` as Asterisk sent them, and commands back."""
 
+    @property
+    def query(self) -> Mapping[str, str]:
+        """What follows the question mark of agi://HOST/path?did=4001234567, hostile text."""
+        script = self.headers.get("agi_network_script", "")
+        try:
+            pairs = parse_qsl(script.partition("?")[2], max_num_fields=_FIELDS_MAX)
+        except ValueError:
+            return {}
+        return dict(reversed(pairs))  # the first of several alike is the dialplan's own
+
     async def set_variable(self, name: str, value: str) -> None:
-        """Set a channel variable; raises OSError (TimeoutError is one) when Asterisk does not."""
-        quoted = re.sub(r"[\x00-\x1f\x7f]", "", value).replace("\\", "\\\\").replace('"', '\\"')
+        """Set a channel variable to what is left of `value` after cleaning.
+
+        Raises OSError (TimeoutError is one) when Asterisk does not.
+        """
         async with asyncio.timeout(_REPLY_SECONDS_MAX):
-            reply = await self.send_command(f'SET VARIABLE {name} "{quoted}"')
+            reply = await self.send_command(f'SET VARIABLE {name} "{clean(value)}"')
         if reply.get("status_code") != 200:
             raise ConnectionAbortedError(f"Asterisk did not set {name}: {reply}")
 
@@ -53,7 +71,8 @@ class AgiApplication(fast_agi.Application):  # type: ignore[misc]  # panoramisk 
             async with asyncio.timeout(_HEAD_SECONDS_MAX):
                 head = await reader.readuntil(b"\n\n")
             headers = _headers(head)
-            route = self._route.get(headers.get("agi_network_script", "").strip("/"))
+            path = headers.get("agi_network_script", "").partition("?")[0]
+            route = self._route.get(path.strip("/"))
             if route is not None:
                 await route(AgiRequest(self, headers, reader, writer, self.default_encoding))
         except (OSError, EOFError, TimeoutError, asyncio.LimitOverrunError):
@@ -62,6 +81,20 @@ class AgiApplication(fast_agi.Application):  # type: ignore[misc]  # panoramisk 
             writer.close()
 
 
+def clean(value: str) -> str:
+    """What of `value` may be in a variable that a dialplan uses unquoted."""
+    text = _DANGEROUS.sub("", value)
+    return "".join(char for char in text if char.isprintable())[:_VALUE_LENGTH_MAX]
+
+
 def _headers(head: bytes) -> dict[str, str]:
-    lines = head.decode("utf-8", "replace").split("\n")
-    return dict(line.split(": ", 1) for line in lines if ": " in line)
+    """The headers; of several alike the first, since Asterisk passes on a caller id's line breaks.
+
+    What comes after agi_callerid may be the caller's own words; the script line comes before it.
+    """
+    headers: dict[str, str] = {}
+    for line in head.decode("utf-8", "replace").split("\n"):
+        name, separator, value = line.partition(": ")
+        if separator:
+            headers.setdefault(name, value)
+    return headers

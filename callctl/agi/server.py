@@ -1,37 +1,56 @@
-"""The FastAGI server and its look-ups; started by app.web.
+"""The FastAGI server: the way of a request from Asterisk to a look-up and back; made by app.web.
 
     same => n,Set(AGISIGHUP=no)
-    same => n,AGI(agi://127.0.0.1/area)
+    same => n,AGI(agi://127.0.0.1/route?did=${FILTER(0-9,${EXTEN})})
 
-sets CALLCTL_STATUS to OK, UNKNOWN (the number tells no area) or UNAVAILABLE (no answer in time),
-CALLCTL_AREA_CODE (an adcode of GB/T 2260) and CALLCTL_AREA (its name) for the caller's number.
+sets CALLCTL_STATUS and the other variables of agi.look_ups; the dialplan goes on whatever happens.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
 
 import structlog
 
 from callctl.agi.request import HEAD_BYTES_MAX, AgiApplication, AgiRequest
-from callctl.values.area import Area
 from callctl.values.phone_number import PhoneNumber
 
-LOOK_UP_SECONDS_MAX = 0.05
+LOOK_UP_SECONDS_MAX = 0.04  # of 50 ms; the rest is for telling Asterisk
 _CONNECTIONS_MAX = 500
 _STOP_SECONDS_MAX = 2.0
-
-LookUp = Callable[[PhoneNumber], Awaitable[Mapping[str, str]]]
 
 _log = structlog.get_logger(__name__)
 
 
-class AgiServer:
-    """Serves agi://HOST:`port`/area; `area_of` is the directory's area table."""
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a dialplan asks about: the caller, the dialled number, and a tenant if it is named."""
 
-    def __init__(self, host: str, port: int, area_of: Callable[[PhoneNumber], Area]) -> None:
+    caller: PhoneNumber
+    did: PhoneNumber
+    tenant: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LookUp:
+    """What one path answers.
+
+    variables  those it sets, without CALLCTL_; STATUS is one more
+    answer     finds their values, STATUS among them; what is missing is set to nothing
+    """
+
+    variables: tuple[str, ...]
+    answer: Callable[[Question], Awaitable[Mapping[str, str]]]
+
+
+class AgiServer:
+    """Serves agi://HOST:`port`/PATH for the paths of `look_ups`."""
+
+    def __init__(self, host: str, port: int, look_ups: Mapping[str, LookUp]) -> None:
         self._host = host
         self._port = port
-        self._area_of = area_of
+        self._look_ups = look_ups
         self._open = 0
         self._application: AgiApplication | None = None
         self._server: asyncio.Server | None = None
@@ -39,7 +58,8 @@ class AgiServer:
     async def start(self) -> None:
         """Listen; raises OSError when the port is taken."""
         self._application = AgiApplication(loop=asyncio.get_running_loop())
-        self._application.add_route("area", self._serve_area)
+        for path, look_up in self._look_ups.items():
+            self._application.add_route(path, partial(_serve, look_up))
         self._server = await asyncio.start_server(
             self._accept, self._host, self._port, limit=HEAD_BYTES_MAX
         )
@@ -65,24 +85,25 @@ class AgiServer:
         finally:
             self._open -= 1
 
-    async def _serve_area(self, request: AgiRequest) -> None:
-        await answer(request, self._look_up_area)
 
-    async def _look_up_area(self, caller: PhoneNumber) -> Mapping[str, str]:
-        area = self._area_of(caller)
-        if not area:
-            return {"STATUS": "UNKNOWN", "AREA_CODE": "", "AREA": ""}
-        return {"AREA_CODE": area.adcode or "", "AREA": str(area), "STATUS": "OK"}
-
-
-async def answer(request: AgiRequest, look_up: LookUp) -> None:
-    """Set CALLCTL_<KEY> for what `look_up` finds; a late or failed look-up is UNAVAILABLE."""
-    caller = PhoneNumber.parse(request.headers.get("agi_callerid"))
+async def _serve(look_up: LookUp, request: AgiRequest) -> None:
+    """Set every CALLCTL_ variable of the look-up; a late or failed one is UNAVAILABLE."""
     try:
         async with asyncio.timeout(LOOK_UP_SECONDS_MAX):
-            found = await look_up(caller)
+            found = await look_up.answer(_question(request))
     except Exception as error:  # noqa: BLE001 - the dialplan goes on whatever a look-up meets
         _log.warning("agi_look_up_failed", error=repr(error))
         found = {"STATUS": "UNAVAILABLE"}
-    for key, value in found.items():
-        await request.set_variable(f"CALLCTL_{key}", value)
+    for name in ("STATUS", *look_up.variables):
+        await request.set_variable(f"CALLCTL_{name}", found.get(name, ""))
+
+
+def _question(request: AgiRequest) -> Question:
+    """The question; the number is taken from the query alone, which no caller id can forge."""
+    query = request.query
+    caller = query.get("caller") or request.headers.get("agi_callerid")
+    return Question(
+        caller=PhoneNumber.parse(caller),
+        did=PhoneNumber.parse(query.get("did")),
+        tenant=query.get("tenant"),
+    )

@@ -10,9 +10,13 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, JsonValue, computed_field
 
+from callctl.directory.manual_switch import SwitchPosition
+from callctl.directory.models import Did
 from callctl.directory.rates import calendar_of
 from callctl.rating import Meter
+from callctl.routing.schedules import opening
 from callctl.values.money import format_micros
+from callctl.values.schedule import ManualSwitch
 from callctl.values.tariff import Rate
 from callctl.views import LiveCall, LiveCharge
 
@@ -130,6 +134,41 @@ class LiveCallAnswer(_Answer):
         )
 
 
+class DidAnswer(_Answer):
+    """A number: how its switch stands, since when and by whom, and whether it is open now."""
+
+    did: str
+    tenant: str
+    switch: ManualSwitch
+    changed_at: datetime | None
+    changed_by: str | None
+    schedule: str | None
+    is_open: bool
+    why: str
+
+    @classmethod
+    def of(cls, did: Did, turned: SwitchPosition | None, now: datetime) -> Self:
+        """The number as of `now`; `turned` is None while nobody has touched its switch."""
+        switch = turned.position if turned else ManualSwitch.SCHEDULE
+        if switch is not ManualSwitch.SCHEDULE:
+            is_open, why = switch is ManualSwitch.OPEN, "switched by hand"
+        elif did.schedule is not None:
+            found = opening(did.schedule, now)
+            is_open, why = found.is_open, found.why
+        else:
+            is_open, why = True, "it has no schedule"
+        return cls(
+            did=did.number,
+            tenant=did.tenant.name,
+            switch=switch,
+            changed_at=turned.changed_at if turned else None,
+            changed_by=turned.changed_by if turned else None,
+            schedule=did.schedule.name if did.schedule else None,
+            is_open=is_open,
+            why=why,
+        )
+
+
 class CdrLegAnswer(_Answer):
     """One leg of a CDR; `side` is a (the caller) or b (a line)."""
 
@@ -181,6 +220,10 @@ class CdrAnswer(_Answer):
     currency: str | None
     sip_call_id: str
     revision_id: int | None
+    stage: str | None
+    group_name: str | None
+    direction: str | None
+    parent_call_id: UUID | None
     trace: JsonValue
     legs: list[CdrLegAnswer]
 

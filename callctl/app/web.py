@@ -1,64 +1,103 @@
-"""The web process: API, console and FastAGI look-ups over one pool; run by `callctl web`."""
+"""The web process: API, console and FastAGI look-ups over one pool; run by `callctl web`.
+
+Pages and the API read the database; the look-ups answer from a directory in memory.
+"""
 
 import asyncio
 import contextlib
 import logging
 import signal
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from ipaddress import ip_address
+from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from callctl import console
-from callctl.agi import AgiServer
-from callctl.api import problems, routes
+from callctl.agi import AgiServer, LookUps
+from callctl.api import audio, callbacks, dids, problems, routes, voicemails
 from callctl.app.ready import tell_ready
+from callctl.callbacks import Callbacks
 from callctl.db.migrate import migrate
-from callctl.db.pool import connect
-from callctl.directory.areas import AreaTable
+from callctl.db.pool import Database, connect
+from callctl.directory.area_book import AreaBook
+from callctl.directory.manual_switch import ManualSwitches
+from callctl.directory.models import Directory
+from callctl.directory.store import DirectoryWatch
 from callctl.errors import DatabaseUnavailable, StackFailed
+from callctl.flows.waiting import is_open
+from callctl.queues import LineBook, Queues
 from callctl.settings import Settings
 from callctl.views import Views
 
 _STOP_SECONDS_MAX = 5
 
 
-def build_web(settings: Settings, views: Views) -> FastAPI:
+def build_web(
+    settings: Settings,
+    database: Database,
+    directory: Callable[[], Directory],
+    areas: AreaBook | None = None,
+) -> FastAPI:
     """The ASGI application: API and console under one roof, errors answered by one table."""
     app = FastAPI(title="callctl", version="1", docs_url=None, redoc_url=None)
+    views = Views(database)
     # Only by name or address of this machine: a web page elsewhere must not read through DNS.
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=_hosts(settings.api_host))
     problems.install(app)
     app.include_router(routes.build(views))
+    app.include_router(voicemails.build(views))
+    app.include_router(dids.build(directory, ManualSwitches(database)))
+    app.include_router(audio.build(database))
+    area_of = (areas or AreaBook()).area_of
+    app.include_router(callbacks.build(Callbacks(database), directory, area_of))
     app.include_router(console.build(views))
     return app
 
 
 async def run_web(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT; raises DatabaseUnavailable or StackFailed at the start."""
-    if settings.database_url is None:
+    dsn = settings.database_url
+    if dsn is None:
         raise DatabaseUnavailable("no database: set CALLCTL_DATABASE_URL or start `callctl run`")
-    await migrate(settings.database_url)
+    await migrate(dsn)
     database = await connect(
-        settings.database_url,
+        dsn,
         size=settings.database_pool_size,
         timeout_seconds=settings.database_timeout_seconds,
     )
     try:
-        app = build_web(settings, Views(database))
-        async with _agi(settings):
-            await _serve(settings, app)
+        watch, areas = DirectoryWatch(database, dsn), AreaBook()
+        await watch.reload()
+        await areas.load(database)
+        lines = LineBook(database, dsn)
+        queues = Queues(database, dsn, lines, is_open=is_open)
+        look_ups = LookUps(
+            lambda: watch.current, areas.area_of, Views(database), lines.states, queues.states
+        )
+        followed = (watch.run(), areas.run(database, dsn), lines.run(), queues.run())
+        async with _following(*followed), _agi(settings, look_ups):
+            await _serve(settings, build_web(settings, database, lambda: watch.current, areas))
     finally:
         await database.close()
 
 
 @contextlib.asynccontextmanager
-async def _agi(settings: Settings) -> AsyncIterator[None]:
-    areas = await asyncio.to_thread(AreaTable.load)
-    server = AgiServer(settings.agi_host, settings.agi_port, areas.area_of)
+async def _following(*changes: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Keep what is in memory current while the block runs; one that fails ends it."""
+    async with asyncio.TaskGroup() as tasks:
+        running = [tasks.create_task(one) for one in changes]
+        yield
+        for task in running:
+            task.cancel()
+
+
+@contextlib.asynccontextmanager
+async def _agi(settings: Settings, look_ups: LookUps) -> AsyncIterator[None]:
+    server = AgiServer(settings.agi_host, settings.agi_port, look_ups.paths())
     try:
         await server.start()
     except OSError as error:

@@ -1,16 +1,21 @@
-"""The commands to bridges and playbacks that callctl uses, as `client.bridges`, `client.playbacks`.
+"""The commands to bridges, playbacks and recordings that callctl uses.
 
-Used by calls and exchange; sending.py says which errors a command raises.
+As `client.bridges`, `client.playbacks`, `client.recordings`; used by calls and exchange.
+sending.py says which errors a command raises.
 """
 
 from collections.abc import Sequence
 
 from pydantic import TypeAdapter
 
+from callctl import clock
 from callctl.ari import models, names
 from callctl.ari.sending import Commands, play_body
-from callctl.errors import AriRefused
+from callctl.errors import AriRefused, AriUnavailable
 
+_BEGINS = "Could not stop playback"  # Asterisk's words for one that is just beginning
+_STOP_TRIES = 5
+_STOP_RETRY_SECONDS = 0.02
 _BRIDGES = TypeAdapter(list[models.Bridge])
 
 
@@ -69,6 +74,34 @@ class Bridges(Commands):
         body = play_body(media, lang)
         return models.Playback.model_validate_json(await self.send("POST", target, body))
 
+    async def record(
+        self,
+        bridge_id: str,
+        *,
+        name: str,
+        seconds_max: int,
+        silence_seconds: int = 0,
+        terminate_on: str = "none",
+    ) -> models.LiveRecording:
+        """Record all that is said in the bridge as NAME.wav in Asterisk's recording folder.
+
+        Ends with RecordingFinished: after `seconds_max`, after `silence_seconds` without a word (0:
+        never), by the digit `terminate_on`, with the last channel in the bridge, or stopped.
+        AriRefused with status 409 when a recording of this name exists.
+        """
+        query = names.query(
+            {
+                "name": names.recording(name),
+                "format": "wav",
+                "ifExists": "fail",
+                "maxDurationSeconds": seconds_max,
+                "maxSilenceSeconds": silence_seconds,
+                "terminateOn": terminate_on,
+            }
+        )
+        target = f"/ari/bridges/{names.object_id(bridge_id)}/record{query}"
+        return models.LiveRecording.model_validate_json(await self.send("POST", target))
+
     async def destroy(self, bridge_id: str) -> None:
         """Remove a bridge; its channels stay. No error when it is gone already."""
         await self.end(f"/ari/bridges/{names.object_id(bridge_id)}")
@@ -88,5 +121,30 @@ class Playbacks(Commands):
         return models.Playback.model_validate_json(body)
 
     async def stop(self, playback_id: str) -> None:
-        """Stop it; no error when it has ended."""
-        await self.end(f"/ari/playbacks/{names.object_id(playback_id)}")
+        """Stop it; no error when it has ended.
+
+        In the moment in which it begins Asterisk can't stop it and says 500: asked again.
+        """
+        target = f"/ari/playbacks/{names.object_id(playback_id)}"
+        for _ in range(_STOP_TRIES - 1):
+            try:
+                await self.end(target)
+            except AriUnavailable as error:
+                if _BEGINS not in str(error):
+                    raise
+                await clock.sleep(_STOP_RETRY_SECONDS)
+            else:
+                return
+        await self.end(target)
+
+
+class Recordings(Commands):
+    """Commands to what is being recorded."""
+
+    async def stop(self, name: str) -> None:
+        """End a recording and keep the file; no error when it has ended."""
+        try:
+            await self.send("POST", f"/ari/recordings/live/{names.recording(name)}/stop")
+        except AriRefused as refusal:
+            if refusal.status != 404:
+                raise

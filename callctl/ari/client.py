@@ -8,7 +8,8 @@ from types import TracebackType
 from typing import Self
 
 from callctl.ari import names
-from callctl.ari.bridges import Bridges, Playbacks
+from callctl.ari.asterisk_clock import AsteriskClock
+from callctl.ari.bridges import Bridges, Playbacks, Recordings
 from callctl.ari.channels import Channels
 from callctl.ari.keep_alive import KeepAliveTransport
 from callctl.ari.models import Event
@@ -44,10 +45,12 @@ class AriClient:
         transport: Transport | None = None,
     ) -> None:
         self.app = names.app(app)
+        self.clock = AsteriskClock()  # whoever gets the events keeps it
         self._transport = transport or KeepAliveTransport(settings)
         self.channels = Channels(self._transport, self.app)
         self.bridges = Bridges(self._transport)
         self.playbacks = Playbacks(self._transport)
+        self.recordings = Recordings(self._transport)
         self.applications = Applications(self._transport, self.app)
         self.asterisk = AsteriskSystem(self._transport)
         self.events = Events(self._transport, self.app)
@@ -70,6 +73,10 @@ class AriClient:
     async def run(self) -> None:
         """Read events, reconnecting for ever; ends by cancellation, AriReplaced or AriRefused."""
         await self._reader.run()
+
+    async def reconnect(self) -> None:
+        """Have `run` make a new connection in place of one that delivers nothing."""
+        await self._reader.reconnect()
 
     async def close(self) -> None:
         """Close the connections of the commands; `run` closes its own when it is cancelled."""

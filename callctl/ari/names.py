@@ -25,6 +25,7 @@ _WORD = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,63}")
 _BRIDGE_TYPE = re.compile(r"(?:mixing|holding)(?:,(?:dtmf_events|proxy_media))*")
 _FORMATS = re.compile(r"[a-z0-9]{1,20}(?:,[a-z0-9]{1,20}){0,9}")
 _MODULE = re.compile(r"[a-z0-9_]{1,64}\.so")
+_RECORDING = re.compile(r"[a-z0-9][a-z0-9-]{0,79}")
 _MEDIA = re.compile(r"(?:sound|tone|digits|number):[0-9A-Za-z/_.=;-]{1,200}")
 _LANGUAGE = re.compile(r"[a-z]{2,3}(?:-[A-Za-z]{2,8})?")
 _SECONDS = re.compile(r"[0-9]{1,5}(?:\.[0-9]{1,3})?")
@@ -75,6 +76,11 @@ def module(text: str) -> str:
 def media(text: str) -> str:
     """Check a media URI such as sound:callctl/ringback; a comma would make it two."""
     return _checked(_MEDIA, "media", text, "write sound:PATH, tone:NAME, digits:N or number:N")
+
+
+def recording(text: str) -> str:
+    """Check the name of a recording, which becomes the name of a file: no path, no dots."""
+    return _checked(_RECORDING, "recording", text, "use lower-case letters, digits and -")
 
 
 def language(text: str) -> str:

@@ -40,6 +40,8 @@ WANTED_EVENTS = frozenset(
         "ChannelStateChange",
         "ChannelUserevent",
         "PlaybackFinished",
+        "RecordingFailed",
+        "RecordingFinished",
         "StasisEnd",
         "StasisStart",
     }
@@ -89,7 +91,13 @@ class EventReader:
         self._decoder = EventDecoder(self._unwanted_events)
         self._startup_at: datetime | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._socket: aiohttp.ClientWebSocketResponse[Literal[False]] | None = None
         self.is_connected = False
+
+    async def reconnect(self) -> None:
+        """Give up this connection, which delivers nothing; `run` makes another one."""
+        if self._socket is not None:
+            await self._socket.close()
 
     async def run(self) -> None:
         """Read until cancelled, reconnecting whenever the connection is lost.
@@ -131,13 +139,14 @@ class EventReader:
             return f"handshake: HTTP {error.status}"
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             return f"connect: {error!r}"
+        self._socket = socket
         try:
             await self._greet()
             return await self._read(socket)
         except (AriUnavailable, AriRefused) as error:
             return f"greeting: {error}"
         finally:
-            self.is_connected = False
+            self.is_connected, self._socket = False, None
             await socket.close()
 
     def _require_welcome(self, error: aiohttp.WSServerHandshakeError) -> None:

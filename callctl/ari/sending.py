@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 
 import orjson
 
+from callctl import crash
 from callctl.ari import names
 from callctl.ari.transport import Answer, Transport
 from callctl.errors import AriRefused, AriUnavailable, CallctlError, HungUp
@@ -54,17 +55,26 @@ class Commands:
 
     async def send(self, method: str, target: str, body: bytes | None = None) -> bytes:
         """Send one command and return the body of its answer."""
-        answer = await self._transport.request(method, target, body)
+        answer = await self._request(method, target, body)
         if answer.status < 300:
             return answer.body
         raise _refusal(method, target, answer)
+
+    async def _request(self, method: str, target: str, body: bytes | None = None) -> Answer:
+        if not crash.is_armed():
+            return await self._transport.request(method, target, body)
+        name = crash.command_name(method, target)
+        crash.point(f"{name} before")
+        answer = await self._transport.request(method, target, body)
+        crash.point(f"{name} after")
+        return answer
 
     async def end(self, target: str) -> None:
         """Delete something; that it is gone already is as good.
 
         Asterisk says 404 then, or for a moment 409: it is in a cache that is behind.
         """
-        answer = await self._transport.request("DELETE", target)
+        answer = await self._request("DELETE", target)
         if answer.status >= 300 and answer.status not in {404, 409}:
             raise _refusal("DELETE", target, answer)
 

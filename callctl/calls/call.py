@@ -1,13 +1,14 @@
 """A call: its legs, its bridge, and the verbs that flows are written with.
 
-Made by the exchange, one for each caller. `play`, `dial` and `talk` raise HungUp when the caller
-is gone; a line that does not answer is a value. Ids of channels and bridges are made here, and
-the leg takes events before Asterisk is asked to create it, so that none is missed.
+Made by the exchange, one for each caller. Verbs raise HungUp when the caller is gone; a line that
+does not take the call is a value. Ids of channels and bridges are made here, and the leg takes
+events before Asterisk is asked to create it, so that none is missed. How lines are rung is in
+calls.dialling, what the caller hears in calls.prompts, recordings in calls.recording.
 """
 
 import asyncio
 import uuid
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -16,26 +17,28 @@ from typing import Any, TypeVar
 import structlog
 
 from callctl import clock
+from callctl.ari import models
 from callctl.ari.client import AriClient
+from callctl.calls.call_clock import CallClock
 from callctl.calls.caller_id import CallerIdPresented
 from callctl.calls.charged_time import ChargeBegin, charge_begin, charged_milliseconds
+from callctl.calls.dialling import BIRTH_MARGIN_SECONDS, Dialling
 from callctl.calls.leg import Leg
 from callctl.calls.line_to_ring import LineToRing
+from callctl.calls.prompts import Prompts
+from callctl.calls.recording import Recorder
 from callctl.calls.timers import SECONDS_MAX, are_timed, set_timers
-from callctl.calls.whisper import whispering
-from callctl.errors import AriError, AriRefused, AriUnavailable, HungUp
-from callctl.values.hangup import Disposition, HangupCause
-from callctl.values.ids import bridge_id, channel_id, new_id, snoop_id
+from callctl.calls.whisper import Whispers
+from callctl.errors import AriError, AriUnavailable, HandedOver, HungUp
+from callctl.values.hangup import HangupCause
+from callctl.values.ids import bridge_id
 from callctl.values.phone_number import PhoneNumber
 
-_STASIS_SECONDS_MAX = 5.0  # from create to StasisStart
+_ANSWER_SECONDS_MAX = 5.0  # from our answer to the event that tells of it
+_GOING_SECONDS_MAX = 1.0  # a leg that says that it goes is told to once more after this
 _RELEASE_SECONDS_MAX = 5.0  # from our hang-up to ChannelDestroyed
-_BIRTH_MARGIN_SECONDS = 2  # a B-leg may outlive its ring time by this before we take over
 _FIRST_SECONDS_SURE = 100  # less than FIRST_SECONDS of the dialplan, by screening's time
 _ACT_SECONDS_MAX = 15.0  # an act of the ledger ends earlier by its own deadline
-_RINGBACK_SECONDS_MAX = 600
-_PROMPT_SECONDS_MAX = 300.0  # no prompt is longer
-_RINGBACK_SECONDS_MIN = 1  # no shorter prompt is looped often enough to fill the ring time
 
 Result = TypeVar("Result")
 _log = structlog.get_logger()
@@ -55,18 +58,25 @@ class Call:
     presented: CallerIdPresented | None = None  # what must replace a hostile caller id
     rejected_cause: HangupCause | None = None
     is_drained: bool = False  # ended because the switch ends
+    is_handed_over: bool = False  # goes on in the next run of the switch: `until` raises HandedOver
     is_charged_from_answer: bool = False  # a menu answers, and its time is charged (ambiguity 22)
+    is_callback: bool = False  # begins with us: the caller has no channel before ring_caller
     finished_playbacks: set[str] = field(default_factory=set)
+    finished_recordings: dict[str, float | None] = field(default_factory=dict)  # name -> seconds
+    clock: CallClock = field(init=False)
+    prompts: Prompts = field(init=False)
+    _dialling: Dialling = field(init=False)
+    _recorder: Recorder = field(init=False)
     _pulse: asyncio.Event = field(default_factory=asyncio.Event)
-    _is_bridged: bool = False
-    _prepared: dict[uuid.UUID, Leg] = field(default_factory=dict)
-    _playback_id: str | None = None
-    _snoops: list[Leg] = field(default_factory=list)
-    _whispers: set[asyncio.Task[None]] = field(default_factory=set)
+    _in_bridge: set[str] = field(default_factory=set)  # channel ids that were put into it
+    _whispers: Whispers = field(init=False)
 
     def __post_init__(self) -> None:
         """Begin with the caller's leg."""
         self.legs.append(self.a_leg)
+        self.clock = CallClock.since(self.a_leg.setup_at, self.ari.clock)
+        self.prompts, self._dialling = Prompts(self), Dialling(self)
+        self._recorder, self._whispers = Recorder(self), Whispers(self)
 
     # -- events
 
@@ -74,10 +84,21 @@ class Call:
         """Something about a leg has changed; called by the exchange after each event."""
         self._pulse.set()
 
+    def take_end(
+        self, event: models.PlaybackFinished | models.RecordingFinished | models.RecordingFailed
+    ) -> None:
+        """Note that a prompt or a recording has ended."""
+        if isinstance(event, models.PlaybackFinished):
+            self.finished_playbacks.add(event.playback.id)
+        else:
+            self.finished_recordings[event.recording.name] = event.recording.duration
+
     async def until(self, holds: Callable[[], bool], seconds: float) -> bool:
-        """Wait until `holds()`; False when `seconds` have passed first."""
+        """Wait until `holds()`; False when `seconds` have passed first; raises HandedOver."""
         deadline = clock.monotonic() + seconds
         while not holds():
+            if self.is_handed_over:
+                raise HandedOver
             left = deadline - clock.monotonic()
             if left <= 0:
                 return False
@@ -89,7 +110,7 @@ class Call:
                 return holds()
         return True
 
-    # -- verbs
+    # -- verbs: the caller
 
     async def reject(self, cause: HangupCause) -> None:
         """Refuse the call unanswered with a Q.850 cause (the carrier sees the SIP code for it)."""
@@ -98,115 +119,142 @@ class Call:
 
     async def answer(self) -> None:
         """Answer the caller and put him into the call's bridge, where prompts are played."""
-        await self._present()
+        await self.present()
+        await self.prompts.stop()  # it would hold up the answer
         await self.ari.channels.answer(self.a_leg.channel_id)
         if not await self.until(
-            lambda: self.a_leg.answered_at is not None or self.a_leg.is_gone, _STASIS_SECONDS_MAX
+            lambda: self.a_leg.answered_at is not None or self.a_leg.is_gone, _ANSWER_SECONDS_MAX
         ):
             raise AriUnavailable("Asterisk did not answer the caller in time")
         if self.a_leg.is_gone:
             raise HungUp
-        await self._enter_bridge()
+        await self.enter_bridge()
 
-    async def play(self, prompt: str, language: str) -> None:
-        """Play `prompt` to the answered caller, to its end; raises HungUp when he goes first.
+    async def play(
+        self, prompts: str | Sequence[str], language: str, *, stop_keys: str = ""
+    ) -> None:
+        """Play to the answered caller, to the end; raises HungUp when he goes first.
 
-        On the bridge, since a command to a channel waits for the end of what plays on it.
+        A digit of `stop_keys` ends it, and stays to be read; one that waits already lets nothing be
+        played. Music goes on after it, a ringback does not.
         """
-        playback_id = await self._play_on_bridge([prompt], language)
-        await self.until(
-            lambda: playback_id in self.finished_playbacks or self.a_leg.is_gone,
-            _PROMPT_SECONDS_MAX,
-        )
-        if self.a_leg.is_gone:
-            raise HungUp
+        await self.prompts.play(prompts, language, stop_keys)
+
+    async def play_early(self, prompts: str | Sequence[str], language: str) -> None:
+        """As `play`; to a caller who is not answered as early media, which costs nothing."""
+        await self.prompts.play(prompts, language)
+
+    async def read_digits(
+        self, *, digits_max: int, first_seconds: float, between_seconds: float
+    ) -> str:
+        """Up to `digits_max` digits of the caller, those he typed before included; "" for none.
+
+        "#" ends a longer entry and is not part of it; alone it is a digit like others.
+        """
+        return await self.prompts.read(digits_max, first_seconds, between_seconds)
+
+    def clear_digits(self) -> None:
+        """Forget what the caller has typed so far."""
+        self.a_leg.digits.clear()
 
     async def ring_back(self, prompt: str, seconds: float, language: str) -> None:
         """Let the caller hear `prompt` again and again while lines ring.
 
         As early media while he is not answered, so that it costs nothing (A14).
         """
-        await self._present()  # now: while the prompt plays, commands to the channel wait
-        times = max(1, round(min(seconds, _RINGBACK_SECONDS_MAX) / _RINGBACK_SECONDS_MIN))
-        if self.a_leg.answered_at is not None:
-            self._playback_id = await self._play_on_bridge([prompt] * times, language)
-            return
-        self._playback_id = f"p{new_id().hex}"
-        await self.ari.channels.play(
-            self.a_leg.channel_id,
-            media=[f"sound:{prompt}"] * times,
-            playback_id=self._playback_id,
-            lang=language,
-        )
+        await self.present()  # now: while the prompt plays, commands to the channel wait
+        await self.prompts.loop(prompt, language, seconds=seconds, is_music=False)
+
+    async def start_music(self, prompt: str, language: str) -> None:
+        """Play `prompt` to the answered caller again and again, with other prompts in between."""
+        await self.prompts.loop(prompt, language, is_music=True)
+
+    async def stop_music(self) -> None:
+        """Stop what start_music or ring_back began."""
+        await self.prompts.stop()
 
     async def wait_unanswered(self, seconds: float) -> None:
         """Let the caller's leg live through `seconds` of ringing, if the dialplan's timer won't.
 
         It is not answered, so nothing is owed for this time.
         """
-        if seconds > _FIRST_SECONDS_SURE and self.a_leg.answered_at is None:
+        if seconds > _FIRST_SECONDS_SURE and self.has_caller and self.a_leg.answered_at is None:
             await self.ari.channels.set_timeout_absolute(
-                self.a_leg.channel_id, min(seconds + _BIRTH_MARGIN_SECONDS, SECONDS_MAX)
+                self.a_leg.channel_id, min(seconds + BIRTH_MARGIN_SECONDS, SECONDS_MAX)
             )
+
+    # -- verbs: lines
 
     async def prepare(self, line: LineToRing) -> None:
         """Make a line's leg without ringing it: nobody is called before the money is held.
 
         `dial` then rings it. Whatever goes wrong shows there.
         """
-        leg_id = line.leg_id
-        leg = Leg(leg_id, channel_id(leg_id), "b", line.number, line.name, clock.now())
-        self.legs.append(leg)
-        self._prepared[leg_id] = leg
-        self.register(leg.channel_id, self, leg)
-        try:
-            await self._create(leg, line)
-            if not line.has_ringback:
-                await self._enter_bridge(leg)  # the line's own ringing reaches the caller
-        except HungUp:
-            leg.cause = leg.cause or HangupCause.NORMAL
-        except AriRefused:  # no such trunk: there is no channel whose end could be waited for
-            leg.gave_up_as = Disposition.FAILED
-            leg.lose(clock.now())
-        except AriUnavailable:
-            leg.gave_up_as = Disposition.FAILED
+        await self._dialling.prepare(line)
 
     async def dial(self, line: LineToRing) -> Leg:
-        """Ring one line; returns its leg, answered or with the disposition that says why not.
+        """Ring one line; returns its leg, taken or with the disposition that says why not.
 
-        Until the answer the leg lives on a timer of its own in Asterisk, so a dead controller
-        leaves no ringing telephone. Raises HungUp when the caller goes first.
+        It is taken by its answer, or once told and confirmed by the key, as the line says. Until
+        then it lives on a timer of its own in Asterisk, so a dead controller leaves no ringing
+        telephone. Raises HungUp when the caller goes first.
         """
-        if self.a_leg.is_gone:
-            raise HungUp
-        await self._present()
-        if line.leg_id not in self._prepared:
-            await self.prepare(line)
-        leg = self._prepared.pop(line.leg_id)
-        leg.is_rung = True
-        if leg.gave_up_as is None:
-            await self._ring(leg, line.ring_seconds)
-        if leg.answered_at is None:
-            await self.hang_up(leg)
-        return leg
+        return await self._dialling.dial(line)
+
+    async def dial_at_once(self, lines: Sequence[LineToRing]) -> Leg | None:
+        """Ring lines at the same time; the leg of the first that takes the call, as in `dial`.
+
+        The others are cancelled as answered elsewhere. None when none takes it; each leg in `legs`
+        says why. Not for a line that was prepared. Raises HungUp when the caller goes first.
+        """
+        return await self._dialling.dial_at_once(lines)
 
     async def connect(self, leg: Leg) -> None:
-        """Join the caller and an answered line; the caller's leg is answered by this."""
-        if self._playback_id is not None:
-            await self._stop_ring_back()
-            await self.ari.channels.answer(self.a_leg.channel_id)
-            await self._enter_bridge(leg)
+        """Join the caller and a line that took the call; the caller's leg is answered by this."""
+        await self.prompts.stop()
+        if not self.is_in_bridge(leg):
+            if self.a_leg.answered_at is None:
+                await self.ari.channels.answer(self.a_leg.channel_id)
+            await self.enter_bridge(leg)
         if not await self.until(
-            lambda: self.a_leg.answered_at is not None or self.is_over(leg), _STASIS_SECONDS_MAX
+            lambda: self.a_leg.answered_at is not None or self.is_over(leg), _ANSWER_SECONDS_MAX
         ):
             await self.ari.channels.answer(self.a_leg.channel_id)
 
+    @property
+    def has_caller(self) -> bool:
+        """Whether the caller has a channel, or had one."""
+        return not self.is_callback or self.a_leg.is_rung
+
+    async def start_recording(self, name: str) -> None:
+        """Record both voices as NAME.wav, until stopped or until nobody talks any more.
+
+        AriRefused when there is a recording of this name.
+        """
+        await self._recorder.start(name)
+
+    async def stop_recording(self) -> float | None:
+        """Stop it; its length in whole seconds, None when there was none or that is unknown."""
+        return await self._recorder.stop()
+
+    async def record_message(self, name: str, *, seconds_max: int, silence_seconds: int) -> float:
+        """Record what the answered caller says as NAME.wav; returns its length in whole seconds.
+
+        Ends by #, silence, the limit, or his hang-up, which raises no HungUp here. Raises HungUp
+        when he was gone before.
+        """
+        return await self._recorder.message(
+            name, seconds_max=seconds_max, silence_seconds=silence_seconds
+        )
+
+    # -- verbs: paid time
+
     async def allow(self, seconds: float) -> bool:
-        """Let every answered leg live for `seconds` more; False when to be repeated."""
+        """Let every party live for `seconds` more; False when to be repeated."""
         return await set_timers(self.ari, self.parties, seconds)
 
     async def is_timed(self, at_most: float = SECONDS_MAX) -> bool:
-        """Whether a timer of at most so many seconds is seen to run on every answered leg."""
+        """Whether a timer of at most so many seconds is seen to run on every party's leg."""
         return await are_timed(self.ari, self.parties, at_most)
 
     def is_over(self, leg: Leg) -> bool:
@@ -215,23 +263,22 @@ class Call:
 
     def whisper(self, leg: Leg, prompt: str, language: str) -> None:
         """Play `prompt` to one party of the talk only, while both go on hearing each other."""
-        snoop = Leg(new_id(), snoop_id(new_id()), "snoop", "", None, clock.now())
-        self.register(snoop.channel_id, self, snoop)
-        self._snoops.append(snoop)
-        task = asyncio.create_task(whispering(self, snoop, leg, prompt, language))
-        self._whispers.add(task)
-        task.add_done_callback(self._whispers.discard)
+        self._whispers.begin(leg, prompt, language)
 
     @property
     def channel_ids(self) -> list[str]:
         """Every channel that was made for this call or came with it."""
-        return [leg.channel_id for leg in (*self.legs, *self._snoops)]
+        return [leg.channel_id for leg in (*self.legs, *self._whispers.snoops)]
 
     async def hang_up(self, leg: Leg, cause: HangupCause = HangupCause.NORMAL) -> None:
         """End one leg; it is no error if it has ended."""
         if leg.is_gone:
             return
         leg.is_released = True
+        if leg is self.a_leg and not self.has_caller:  # there will be none
+            leg.lose(self.clock.now())
+            self.wake()
+            return
         try:
             await self.ari.channels.hangup(leg.channel_id, reason_code=cause)
         except HungUp:
@@ -253,11 +300,12 @@ class Call:
         """End the call and return each charged leg's time in milliseconds; empty without any."""
         await self.release()
         begins = {leg.leg_id: begin for leg in self.parties if (begin := self.charge_begin(leg))}
-        return charged_milliseconds(begins, self.parties, clock.now())
+        return charged_milliseconds(begins, self.parties, self.clock.now())
 
     def charge_begin(self, leg: Leg) -> ChargeBegin | None:
         """When the charged time of an answered leg begins; None while it has not begun."""
-        return charge_begin(self.a_leg, self.b_leg, leg, is_menu=self.is_charged_from_answer)
+        is_menu, is_callback = self.is_charged_from_answer, self.is_callback
+        return charge_begin(self.a_leg, self.b_leg, leg, is_menu=is_menu, is_callback=is_callback)
 
     def charged_from(self, leg_id: uuid.UUID) -> datetime | None:
         """When the charged time of the leg of this id began, if it has."""
@@ -267,23 +315,24 @@ class Call:
 
     @property
     def parties(self) -> list[Leg]:
-        """The legs that were answered."""
-        return [leg for leg in self.legs if leg.answered_at is not None]
+        """The caller's leg, if answered, and that of the line that took the call."""
+        return [leg for leg in self.legs if leg.joined_at is not None]
 
     @property
     def b_leg(self) -> Leg | None:
-        """The line's leg that was answered, if any."""
-        return next((leg for leg in self.legs[1:] if leg.answered_at is not None), None)
+        """The leg of the line that took the call, if any."""
+        return next((leg for leg in self.legs[1:] if leg.is_taken), None)
 
     @property
     def talk_started_at(self) -> datetime | None:
-        """When both parties were answered; None if that never was."""
+        """When both parties were there; None if that never was."""
         begin = charge_begin(self.a_leg, self.b_leg, self.a_leg, is_menu=False)
         return begin.at if begin is not None else None
 
     async def release(self) -> None:
         """Hang up every leg, wait for their ends, and remove the bridge; may be called again."""
-        for leg in (*self.legs, *self._snoops):
+        self.is_handed_over = False  # it ends here, and is waited for
+        for leg in (*self.legs, *self._whispers.snoops):
             cause = HangupCause.NORMAL
             if leg is self.a_leg and leg.answered_at is None:  # SIP 503 unless it was refused
                 cause = self.rejected_cause or HangupCause.SWITCH_CONGESTION
@@ -291,14 +340,15 @@ class Call:
                 await self.hang_up(leg, cause)
             except AriError:
                 continue  # its own timer in Asterisk ends it
-        if not await self._all_destroyed():
+        await self._dialling.ended(_RELEASE_SECONDS_MAX)
+        if not await self._all_destroyed(_GOING_SECONDS_MAX):
             for leg in self.legs:
-                if leg.destroyed_at is None:  # it said that it went, and did not go
+                if leg.destroyed_at is None:  # a CANCEL that crossed our answer leaves it behind
                     with suppress(AriError):
                         await self.ari.channels.hangup(leg.channel_id)
-            await self._all_destroyed()
-        if self._is_bridged:
-            self._is_bridged = False
+            await self._all_destroyed(_RELEASE_SECONDS_MAX)
+        if self._in_bridge:
+            self._in_bridge.clear()
             try:
                 await self.ari.bridges.destroy(bridge_id(self.call_id))
             except AriError:
@@ -306,12 +356,12 @@ class Call:
 
     # -- how it is done
 
-    async def _all_destroyed(self) -> bool:
+    async def _all_destroyed(self, seconds: float) -> bool:
         return await self.until(
-            lambda: all(leg.destroyed_at is not None for leg in self.legs), _RELEASE_SECONDS_MAX
+            lambda: all(leg.destroyed_at is not None for leg in self.legs), seconds
         )
 
-    async def _present(self) -> None:
+    async def present(self) -> None:
         """Replace a hostile caller id before it goes out to a line; at most once."""
         shown, self.presented = self.presented, None
         if shown is not None:
@@ -319,74 +369,30 @@ class Call:
             await self.ari.channels.set_channel_var(channel, "CALLERID(num)", shown.number)
             await self.ari.channels.set_channel_var(channel, "CALLERID(name)", shown.name)
 
-    async def _create(self, leg: Leg, line: LineToRing) -> None:
-        timer_seconds = line.ring_seconds + _BIRTH_MARGIN_SECONDS
-        await self.ari.channels.create(
-            line.endpoint,
-            channel_id=leg.channel_id,
-            app_args=f"line,{self.call_id}",
-            originator=self.a_leg.channel_id,
-            variables={"TIMEOUT(absolute)": str(timer_seconds)},
-        )
-        entered = await self.until(
-            lambda: leg.is_in_stasis or leg.is_gone or self.a_leg.is_gone, _STASIS_SECONDS_MAX
-        )
-        if not entered:
-            leg.gave_up_as = Disposition.FAILED
+    @property
+    def is_bridged(self) -> bool:
+        """Whether the caller is in the call's bridge."""
+        return self.a_leg.channel_id in self._in_bridge
 
-    async def _ring(self, leg: Leg, ring_seconds: int) -> None:
-        try:
-            await self.ari.channels.dial(
-                leg.channel_id, caller=self.a_leg.channel_id, timeout=ring_seconds + 1
-            )
-        except HungUp:
-            leg.cause = leg.cause or HangupCause.NORMAL
-        except (AriRefused, AriUnavailable):
-            leg.gave_up_as = Disposition.FAILED
-            return
-        await self._until_answered(leg, ring_seconds)
+    def is_in_bridge(self, leg: Leg) -> bool:
+        """Whether a leg was put into the call's bridge."""
+        return leg.channel_id in self._in_bridge
 
-    async def _until_answered(self, leg: Leg, ring_seconds: int) -> None:
-        settled = await self.until(
-            lambda: leg.answered_at is not None or leg.is_gone or self.a_leg.is_gone, ring_seconds
-        )
-        if self.a_leg.is_gone:
-            if leg.answered_at is None:
-                leg.gave_up_as = Disposition.CANCELLED
-            raise HungUp
-        if leg.answered_at is None and leg.is_gone:  # its cause comes with its very end
-            await self.until(lambda: leg.destroyed_at is not None, _RELEASE_SECONDS_MAX)
-        if not settled:
-            leg.gave_up_as = Disposition.NO_ANSWER
-            leg.cause = HangupCause.NO_ANSWER
-
-    async def _enter_bridge(self, leg: Leg | None = None) -> None:
+    async def enter_bridge(self, leg: Leg | None = None) -> None:
         """Put a line's leg, and with the first one the caller's, into the call's bridge."""
         entering = [] if leg is None else [leg.channel_id]
-        if not self._is_bridged:
-            self._is_bridged = True
-            await self.ari.bridges.create(bridge_id(self.call_id), bridge_type="mixing")
+        if not self.is_bridged:
             entering.insert(0, self.a_leg.channel_id)
-        await self.ari.bridges.add_channel(bridge_id(self.call_id), entering)
+            self._in_bridge.add(self.a_leg.channel_id)
+            await self.ari.bridges.create(bridge_id(self.call_id), bridge_type="mixing")
+        if entering:
+            await self.ari.bridges.add_channel(bridge_id(self.call_id), entering)
+            self._in_bridge.update(entering)
 
-    async def _play_on_bridge(self, prompts: list[str], language: str) -> str:
-        playback_id = f"p{new_id().hex}"
-        await self.ari.bridges.play(
-            bridge_id(self.call_id),
-            media=[f"sound:{prompt}" for prompt in prompts],
-            playback_id=playback_id,
-            lang=language,
-        )
-        return playback_id
-
-    async def _stop_ring_back(self) -> None:
-        """A command to a channel waits for the end of what plays on it: the prompt goes first."""
-        playback_id, self._playback_id = self._playback_id, None
-        if playback_id is not None:
-            try:
-                await self.ari.playbacks.stop(playback_id)
-            except AriError:
-                return  # it had ended by itself
+    def take_up_bridge(self) -> None:
+        """An earlier run of the switch put the legs into the bridge, and may have left music on."""
+        self._in_bridge.update(leg.channel_id for leg in self.parties)
+        self.prompts.inherit()
 
 
 def _log_failure(task: asyncio.Task[Any]) -> None:

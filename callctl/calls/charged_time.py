@@ -1,7 +1,9 @@
 """From when to when a leg is charged (ambiguity 22). Pure; used by calls.call.
 
-Ringback mode: the caller's leg and the line's leg are one talk, from the moment both are answered.
-Menu mode: the caller's leg is charged from its own answer, whether a line answers or not.
+Ringback mode: the caller's leg and the line's leg are one talk, from the moment both are there: the
+line at its answer, or when who answered has confirmed that he takes the call.
+Menu mode: the caller's leg is charged from its own answer, whether a line answers or not; in a
+callback that of the line, which is there before the caller.
 """
 
 import uuid
@@ -19,17 +21,19 @@ class ChargeBegin(NamedTuple):
     monotonic: float
 
 
-def charge_begin(a_leg: Leg, b_leg: Leg | None, leg: Leg, *, is_menu: bool) -> ChargeBegin | None:
+def charge_begin(
+    a_leg: Leg, b_leg: Leg | None, leg: Leg, *, is_menu: bool, is_callback: bool = False
+) -> ChargeBegin | None:
     """When the charged time of `leg` begins; None while it has not begun."""
-    if leg is a_leg and is_menu:
-        answered = [a_leg]
+    if (leg is a_leg and is_menu) or (leg is b_leg and is_callback):
+        parties = [leg]
     elif b_leg is not None:
-        answered = [a_leg, b_leg]
+        parties = [a_leg, b_leg]
     else:
         return None
-    ats = [one.answered_at for one in answered if one.answered_at is not None]
-    clocks = [one.answered_monotonic for one in answered if one.answered_monotonic is not None]
-    if min(len(ats), len(clocks)) < len(answered):
+    ats = [one.joined_at for one in parties if one.joined_at is not None]
+    clocks = [one.joined_monotonic for one in parties if one.joined_monotonic is not None]
+    if min(len(ats), len(clocks)) < len(parties):
         return None
     return ChargeBegin(max(ats), max(clocks))
 

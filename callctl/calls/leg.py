@@ -5,19 +5,25 @@ the order in which Asterisk's threads publish them does not matter.
 """
 
 import uuid
-from dataclasses import dataclass
+from collections import deque
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from callctl import clock
 from callctl.ari import models
+from callctl.calls.call_clock import Moment
 from callctl.values.hangup import Disposition, HangupCause, disposition_of
+
+DIGITS_MAX = 32  # that wait to be read; a flood of more is counted and dropped
 
 
 @dataclass(slots=True)
 class Leg:
-    """The A-leg (the caller) or a B-leg (a line); times are Asterisk's, as aware UTC datetimes.
+    """The A-leg (the caller) or a B-leg (a line); times are on the call's clock, as aware datetimes.
 
     `answered_monotonic` is the answer on clock.monotonic(), which paid time is counted from.
+    A line's leg that was answered takes part in the call once it is taken: at its answer, or at
+    `taken_at` if it had to be confirmed first.
     """
 
     leg_id: uuid.UUID
@@ -37,6 +43,10 @@ class Leg:
     cause: int = 0
     gave_up_as: Disposition | None = None
     is_released: bool = False  # callctl hung it up while it lived
+    is_taken: bool = False  # this line took the call
+    taken_at: datetime | None = None  # None: at its answer
+    digits: deque[str] = field(default_factory=deque)  # pressed and not yet read
+    dropped_digits: int = 0
 
     @property
     def is_gone(self) -> bool:
@@ -49,25 +59,46 @@ class Leg:
         return self.hung_up_at or self.destroyed_at
 
     @property
+    def joined_at(self) -> datetime | None:
+        """When the party was there to talk; None for a line that did not take the call."""
+        if self.side == "b" and not self.is_taken:
+            return None
+        return self.taken_at or self.answered_at
+
+    @property
+    def joined_monotonic(self) -> float | None:
+        """As `joined_at`, on clock.monotonic()."""
+        joined_at, answered_at = self.joined_at, self.answered_at
+        if joined_at is None or answered_at is None or self.answered_monotonic is None:
+            return None
+        return self.answered_monotonic + (joined_at - answered_at).total_seconds()
+
+    @property
     def disposition(self) -> Disposition:
-        """What became of the leg, for the trace and the CDR."""
-        if self.answered_at is not None:
+        """What became of the leg, for the trace and the CDR: ANSWERED only if it took the call."""
+        if self.joined_at is not None:
             return Disposition.ANSWERED
         if self.gave_up_as is not None:
             return self.gave_up_as
-        return disposition_of(self.cause)
+        return Disposition.CANCELLED if self.answered_at else disposition_of(self.cause)
 
-    def take(self, event: models.Event) -> None:
-        """Note what `event` says about this leg."""
-        at = event.timestamp
+    def take(self, event: models.Event, moment: Moment | None = None) -> None:
+        """Note what `event` says about this leg; `moment` is when it was made."""
+        moment = moment or _just_now(event.timestamp)
+        at = moment.at
         match event:
             case models.StasisStart():
                 self.is_in_stasis = True
-                self._see(event.channel, at)
+                self._see(event.channel, moment)
             case models.StasisEnd():
                 self.has_left_stasis = True
             case models.ChannelStateChange():
-                self._see(event.channel, at)
+                self._see(event.channel, moment)
+            case models.ChannelDtmfReceived():
+                if len(self.digits) < DIGITS_MAX:
+                    self.digits.append(event.digit)
+                else:
+                    self.dropped_digits += 1
             case models.ChannelHangupRequest():
                 self.hung_up_at = self.hung_up_at or at
                 if not event.soft:  # a soft one carries a flag of Asterisk's own, no Q.850 cause
@@ -83,10 +114,19 @@ class Leg:
         self.hung_up_at = self.hung_up_at or self.destroyed_at
         self.cause = self.cause or HangupCause.TEMPORARY_FAILURE
 
-    def _see(self, channel: models.Channel, at: datetime) -> None:
+    def see(self, channel: models.Channel, moment: Moment) -> bool:
+        """Note what Asterisk says of the channel now; whether it was answered unseen."""
+        was_answered = self.answered_at is not None
+        self._see(channel, moment)
+        return self.answered_at is not None and not was_answered
+
+    def _see(self, channel: models.Channel, moment: Moment) -> None:
         self.sip_call_id = self.sip_call_id or channel.protocol_id or ""
-        if channel.state == "Up" and self.answered_at is None and self.gave_up_as is None:
-            self.answered_at = at
-            # The event is a little old when it gets here; a stepped wall clock must not count.
-            age_seconds = min(max((clock.now() - at).total_seconds(), 0.0), 1.0)
-            self.answered_monotonic = clock.monotonic() - age_seconds
+        if channel.state == "Up" and self.answered_at is None:
+            self.answered_at, self.answered_monotonic = moment
+
+
+def _just_now(at: datetime) -> Moment:
+    """A moment of the wall clock that is past by a second at most."""
+    age_seconds = min(max((clock.now() - at).total_seconds(), 0.0), 1.0)
+    return Moment(at, clock.monotonic() - age_seconds)

@@ -5,6 +5,15 @@ and once, and hands both to the `Journal`.
 """
 
 from callctl.cdr.journal import Journal
-from callctl.cdr.record import Cdr, CdrLeg, LegPrice, LiveCall, Record
+from callctl.cdr.record import Cdr, CdrLeg, Direction, LegPrice, LiveCall, Record, Stage
 
-__all__ = ["Cdr", "CdrLeg", "Journal", "LegPrice", "LiveCall", "Record"]
+__all__ = [
+    "Cdr",
+    "CdrLeg",
+    "Direction",
+    "Journal",
+    "LegPrice",
+    "LiveCall",
+    "Record",
+    "Stage",
+]

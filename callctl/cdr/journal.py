@@ -10,6 +10,7 @@ import orjson
 
 from callctl.cdr.record import Cdr, LiveCall
 from callctl.db.batch import LINGER_SECONDS, Batcher
+from callctl.db.lease import Owner
 from callctl.db.pool import Database
 from callctl.db.queries import queries
 
@@ -17,8 +18,9 @@ from callctl.db.queries import queries
 class Journal:
     """Writes in batches; one flush is under way at a time."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, owner: Owner | None = None) -> None:
         self._database = database
+        self._owner = owner
         self._batcher: Batcher[LiveCall | Cdr, None] = Batcher(
             self._flush, name="journal", linger_seconds=LINGER_SECONDS
         )
@@ -46,7 +48,13 @@ class Journal:
         last = {entry.call_id: entry for entry in entries}
         live = [entry for entry in last.values() if isinstance(entry, LiveCall)]
         ended = [entry for entry in last.values() if isinstance(entry, Cdr)]
-        await queries.write_journal(self._database, live=_json(live), ended=_json(ended))
+        await queries.write_journal(
+            self._database,
+            asterisk=self._owner.asterisk if self._owner else None,
+            epoch=self._owner.epoch if self._owner else None,
+            live=_json(live),
+            ended=_json(ended),
+        )
         return [None] * len(entries)
 
 

@@ -1,16 +1,55 @@
 """What is recorded of a call: while it lives (LiveCall), as it is told (Record), for ever (Cdr).
 
-Field names are the columns of sql/migrations/0004_calls.sql. Times are aware UTC datetimes;
+Field names are the columns of live_calls, cdrs and cdr_legs. Times are aware UTC datetimes;
 seconds have three decimals; money is micro-units.
 """
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from enum import StrEnum
+from typing import Any, Protocol
 
 from callctl.directory.models import Did
 from callctl.values.area import Area
+from callctl.values.phone_number import PhoneNumber
+
+
+class Noted(Protocol):
+    """A rule that was looked at, as routing tells it."""
+
+    @property
+    def rule(self) -> str:
+        """Its name."""
+
+    @property
+    def matched(self) -> bool:
+        """Whether it matched."""
+
+    @property
+    def why(self) -> str:
+        """The reason in words."""
+
+
+class Stage(StrEnum):
+    """How far a call has got: where its caller is, or was when it ended."""
+
+    RINGING = "ringing"
+    GREETING = "greeting"
+    MENU = "menu"
+    MESSAGE = "message"
+    QUEUED = "queued"
+    VOICEMAIL = "voicemail"
+    CALLBACK = "callback"
+    TALKING = "talking"
+
+
+class Direction(StrEnum):
+    """Who began a call: the caller, or we, to call back one whom nobody had answered."""
+
+    INBOUND = "inbound"
+    CALLBACK = "callback"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +104,24 @@ class Record:
     prices: list[LegPrice] = field(default_factory=list)
     ringing_line: str | None = None  # the line that is being tried
     paid_time_over: str = ""  # what ended with the paid time: money, limit_cost_per_day, ...
+    direction: Direction = Direction.INBOUND
+    parent_call_id: uuid.UUID | None = None  # the missed call that a callback answers
+    stage: Stage = Stage.RINGING
+    group_name: str | None = None  # the group whose lines ring, or whose queue he waits in
+    is_vip: bool = False
+    queued_at: datetime | None = None  # when he entered the queue that he waits in
+    attempt_count: int = 0  # lines rung; names their legs
+    dialled_text: str = ""  # as the caller dialled it: hostile text
+    diverted_from: PhoneNumber | None = None  # who sent the call on to us (RFC 5806)
 
     def note(self, rule: str, *, matched: bool, why: str) -> None:
         """Add one step to the trace of the decision."""
         self.trace.append({"rule": rule, "matched": matched, "why": why})
+
+    def note_all(self, steps: Sequence[Noted]) -> None:
+        """Add what routing says of the rules that it looked at."""
+        for step in steps:
+            self.note(step.rule, matched=step.matched, why=step.why)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +144,10 @@ class LiveCall:
     charges: list[dict[str, Any]]  # per payer of a leg
     counts: list[dict[str, Any]]  # per limit on how many that the call is held on
     reservations: list[uuid.UUID]  # of all of these
+    direction: str
+    group_name: str | None
+    begun_at: datetime | None  # the caller was answered
+    memory: dict[str, Any] | None  # what lets a later run of the switch go on with it
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,3 +207,7 @@ class Cdr:
     trace: list[dict[str, Any]]
     legs: list[CdrLeg]
     charges: list[LegPrice] = field(default_factory=list)  # the wholesale ones
+    stage: str = Stage.RINGING
+    group_name: str | None = None
+    direction: str = Direction.INBOUND
+    parent_call_id: uuid.UUID | None = None

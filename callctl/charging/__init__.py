@@ -6,16 +6,18 @@ ledger (the money).
 """
 
 from callctl.charging.bill import Bill, Biller
-from callctl.charging.charge import Charge, TalkTimes
+from callctl.charging.charge import DATABASE_AWAY, Charge, TalkTimes
 from callctl.charging.leg_money import LegCost
 from callctl.charging.limits import LimitBook
 from callctl.charging.neighbours import Neighbours
 from callctl.charging.opening import open_charge
 from callctl.charging.payer import CountedCall, Payer, PayingAccount, Role
 from callctl.charging.quota import SlicePolicy
+from callctl.charging.resumed import Resumed, read_resumed
 from callctl.charging.warnings import Advance, Warnings
 
 __all__ = [
+    "DATABASE_AWAY",
     "Advance",
     "Bill",
     "Biller",
@@ -26,9 +28,11 @@ __all__ = [
     "Neighbours",
     "Payer",
     "PayingAccount",
+    "Resumed",
     "Role",
     "SlicePolicy",
     "TalkTimes",
     "Warnings",
     "open_charge",
+    "read_resumed",
 ]

@@ -11,7 +11,8 @@ from datetime import datetime
 
 from callctl.charging.limits import LimitBook, Limited, longest_seconds
 from callctl.charging.payer import CountedCall, Payer, PayingAccount, Role
-from callctl.directory.models import Did, Line, Reseller
+from callctl.directory.answering import CarrierCost, Line
+from callctl.directory.models import Did, Reseller
 from callctl.rating import Meter, find_rate
 from callctl.values.area import Area
 from callctl.values.phone_number import PhoneNumber
@@ -50,8 +51,37 @@ class Biller:
         priced = [(self._tenant, self.did.tariff)]
         priced += [(_account_of(one), one.tariff) for one in self._resellers()]
         payers, unpriced = self._payers(leg_id, priced, digits, area)
+        return Bill(unpriced=unpriced) if unpriced else await self._counted(call_id, payers)
+
+    async def callback_leg(
+        self, call_id: uuid.UUID, leg_id: uuid.UUID, caller: PhoneNumber, area: Area
+    ) -> Bill:
+        """The bill of the caller's leg when we call him back: as `service_leg` bounds the call.
+
+        It goes out like a line's, so resellers pay what they pay for forwarding legs.
+        """
+        callback = self.did.callback
+        digits = caller.text.removeprefix("+")
+        priced = self._placed(callback.tariff, callback.carrier) if callback else []
+        payers, unpriced = self._payers(leg_id, priced, digits, area)
+        return Bill(unpriced=unpriced) if unpriced else await self._counted(call_id, payers)
+
+    async def forwarding_leg(self, leg_id: uuid.UUID, line: Line) -> Bill:
+        """The bill of a line's leg, rated on the line's number; without payers it is free."""
+        digits = line.number.text.removeprefix("+")
+        priced = self._placed(line.tariff, line.carrier)
+        payers, unpriced = self._payers(leg_id, priced, digits, Area.UNKNOWN)
         if unpriced:
             return Bill(unpriced=unpriced)
+        return Bill(payers=await self._with_limits(payers))
+
+    @property
+    def seconds_max(self) -> int | None:
+        """The longest talk that every limit on the call allows."""
+        return longest_seconds(limited.limits for limited in self._limited())
+
+    async def _counted(self, call_id: uuid.UUID, payers: list[Payer]) -> Bill:
+        """The bill of a leg with which a call begins: every limit of the call counts it."""
         counts = [
             CountedCall(call_id, account, is_used_up=account.limit != "concurrent_calls")
             for limited in self._limited()
@@ -60,24 +90,21 @@ class Biller:
         return Bill(
             payers=await self._with_limits(payers),
             counts=tuple(counts),
-            seconds_max=longest_seconds(limited.limits for limited in self._limited()),
+            seconds_max=self.seconds_max,
         )
 
-    async def forwarding_leg(self, leg_id: uuid.UUID, line: Line) -> Bill:
-        """The bill of a line's leg, rated on the line's number; without payers it is free."""
-        digits = line.number.text.removeprefix("+")
-        priced = [(self._tenant, line.tariff)] if line.tariff else []
+    def _placed(
+        self, tariff: Tariff | None, carrier: CarrierCost | None
+    ) -> list[tuple[PayingAccount, Tariff]]:
+        """Who pays for a leg that we place, at which tariff."""
+        priced = [(self._tenant, tariff)] if tariff else []
         for one in self._resellers():
             priced += [(_account_of(one), one.line_tariff)] if one.line_tariff else []
-        if line.carrier:
-            cost = line.carrier
+        if carrier:
             name = f"revenue:{self.did.tenant.currency}"
-            us = PayingAccount(cost.revenue_account_id, name, cost.account_id, Role.CARRIER)
-            priced.append((us, cost.tariff))
-        payers, unpriced = self._payers(leg_id, priced, digits, Area.UNKNOWN)
-        if unpriced:
-            return Bill(unpriced=unpriced)
-        return Bill(payers=await self._with_limits(payers))
+            us = PayingAccount(carrier.revenue_account_id, name, carrier.account_id, Role.CARRIER)
+            priced.append((us, carrier.tariff))
+        return priced
 
     @property
     def _tenant(self) -> PayingAccount:

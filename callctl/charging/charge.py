@@ -19,37 +19,32 @@ from callctl.charging.bill import Bill
 from callctl.charging.leg_money import (
     LegCost,
     LegMoney,
+    Renewal,
     count_request,
     first_denied,
     note_reserved,
     voiding,
 )
 from callctl.charging.neighbours import Neighbours
+from callctl.charging.patience import reserved
 from callctl.charging.payer import CountedCall, Payer, PayingAccount
-from callctl.charging.quota import SlicePolicy, first_share_seconds
-from callctl.charging.standing import Standings
+from callctl.charging.quota import SlicePolicy
+from callctl.charging.resumed import Resumed
+from callctl.charging.standing import Standings, smaller_seconds
 from callctl.charging.warnings import Advance, Warnings
 from callctl.errors import DatabaseUnavailable, ReservationUnknown
 from callctl.ledger import Answer, Outcome, Teller, TransferKind, TransferRequest
 from callctl.ledger.requests import Urgency
 
 LONGEST_CALL = "limit_longest_call"
+DATABASE_AWAY = "database-unavailable"
 _TRIES = 4  # shares may shrink between two answers when several calls ask at once
 _RETRY_SECONDS = 1.0  # how often a dry account, or an absent ledger, is asked again
 _PROVEN_MS = 1000  # a talk that may have ended this long ago is not posted for yet
-_SETTLE_SECONDS_MAX = 120.0  # a settlement waits so long for PostgreSQL; then recovery has it
+_SETTLE_SECONDS_MAX = 86_400.0  # a settlement waits so long for it; then recovery has it
 _log = structlog.get_logger()
 
 TalkTimes = Mapping[uuid.UUID, int]  # milliseconds by leg id
-
-
-@dataclass(frozen=True, slots=True)
-class _Renewal:
-    """A renewal that was, or may have been, sent: one request for each of `legs`."""
-
-    legs: tuple[LegMoney, ...]
-    step: tuple[TransferRequest, ...]
-    total_seconds: int
 
 
 @dataclass(slots=True)
@@ -74,7 +69,7 @@ class Charge:
     _counts: tuple[CountedCall, ...] = ()
     _seconds_max: int | None = None
     _unsure: list[TransferRequest] = field(default_factory=list)  # give back what may be held
-    _pending: _Renewal | None = None  # likewise renewed or not
+    _pending: Renewal | None = None  # likewise renewed or not
     _started: float | None = None  # clock.monotonic() at the start of what is charged
     _busy: asyncio.Lock = field(default_factory=asyncio.Lock)  # one act on the money at a time
     has_news: bool = False  # told by a neighbour; `advance` takes it in
@@ -96,12 +91,22 @@ class Charge:
         return leg.posted_micros if leg else 0
 
     async def reserve_first(self, bill: Bill) -> None:
-        """Hold the first slice for all payers or none; sets `paid_seconds` or `denial`."""
+        """Hold the first slice for all payers or none; sets `paid_seconds` or `denial`.
+
+        PostgreSQL that does not answer is a denial, too: nobody waits for it on the telephone.
+        """
+        try:
+            await self._reserve_first(bill)
+        except DatabaseUnavailable as error:
+            _log.warning("reservation_unanswered", error=str(error))
+            self.denial = DATABASE_AWAY
+
+    async def _reserve_first(self, bill: Bill) -> None:
         async with self._busy:
             legs = [LegMoney(payer) for payer in bill.payers]
             paying = [leg for leg in legs if not leg.payer.is_free]
             self._seconds_max = bill.seconds_max
-            seconds = self._bounded(self.policy.slice_seconds if paying else rating.SECONDS_MAX)
+            seconds = self._bounded(self._slice(bool(paying)))
             for _ in range(_TRIES):
                 step = [leg.reserve(seconds) for leg in paying]
                 step += [count_request(one, TransferKind.RESERVE) for one in bill.counts]
@@ -118,24 +123,43 @@ class Charge:
                 self.denied_by = first_denied(accounts, answers)
                 if any(a.outcome is Outcome.DENIED for a in answers[len(paying) :]):
                     break
-                seconds = self._smaller(paying, answers)
+                seconds = self._bounded(smaller_seconds(paying, answers, self.policy))
                 if seconds == 0:
                     break
             self.denial = self.denied_by.denial if self.denied_by else "no_credit"
 
+    def resume(self, resumed: Resumed, began_monotonic: float | None) -> None:
+        """Go on with money that an earlier run of the switch holds, instead of `reserve_first`."""
+        self._legs = {leg.payer.reservation_id: leg for leg in resumed.legs}
+        self._counts, self._seconds_max = resumed.counts, resumed.seconds_max
+        self._started = began_monotonic
+        paid = [leg.paid_seconds(rating.SECONDS_MAX) for leg in self._paying()]
+        self.paid_seconds = self._bounded(min(paid, default=rating.SECONDS_MAX))
+        self.neighbours.join(self, {leg.payer.account.id for leg in self._paying()})
+        self._tell()
+
     async def add(self, payers: Sequence[Payer]) -> bool:
-        """Hold the money for one more leg, for the time paid so far; False when it is denied."""
+        """Hold the money for one more leg, for the time paid so far; False when it is denied.
+
+        The first leg that is not free is paid as by `reserve_first`.
+        """
         async with self._busy:
             legs = [LegMoney(payer) for payer in payers]
             paying = [leg for leg in legs if not leg.payer.is_free]
-            seconds = self.paid_seconds - self._elapsed_ms() // 1000
-            step = [leg.reserve(seconds) for leg in paying]
-            answers = await self._reserve(step)
-            if any(answer.outcome is not Outcome.GRANTED for answer in answers):
-                return False
-            note_reserved(paying, step, answers)
-            self._legs |= {leg.payer.reservation_id: leg for leg in legs}
-            return True
+            is_first, elapsed = bool(paying) and not self._paying(), self._elapsed_ms() // 1000
+            seconds = min(self.paid_seconds - elapsed, self._slice(is_first))
+            for _ in range(_TRIES):
+                step = [leg.reserve(seconds) for leg in paying]
+                answers = await self._reserve(step)
+                if all(answer.outcome is Outcome.GRANTED for answer in answers):
+                    note_reserved(paying, step, answers)
+                    self._legs |= {leg.payer.reservation_id: leg for leg in legs}
+                    self.paid_seconds = elapsed + seconds if is_first else self.paid_seconds
+                    return True
+                seconds = smaller_seconds(paying, answers, self.policy) if is_first else 0
+                if seconds == 0:
+                    break
+            return False
 
     async def drop(self, leg_id: uuid.UUID) -> None:
         """Give back what is held for a leg that was not answered; it costs nothing."""
@@ -215,7 +239,7 @@ class Charge:
             await self._clear_up()
             elapsed_ms = min(self._elapsed_ms() - _PROVEN_MS, total_seconds * 1000)
             step = tuple(leg.renew(elapsed_ms, total_seconds) for leg in paying)
-            await self._send(_Renewal(tuple(paying), step, total_seconds))
+            await self._send(Renewal(tuple(paying), step, total_seconds))
 
     async def close(self, talk_ms: TalkTimes) -> None:
         """Post the rest of every leg's price, void what is still held, fill `costs`."""
@@ -244,21 +268,10 @@ class Charge:
         if not step:
             return ()
         try:
-            return await self.teller.submit(step, Urgency.RESERVE)
+            return await reserved(self.teller, step)
         except DatabaseUnavailable:
             self._unsure += step
             raise
-
-    def _smaller(self, paying: list[LegMoney], answers: Sequence[Answer]) -> int:
-        """Seconds that every payer's first share can reach; 0 when one can't pay a block."""
-        shares = [
-            first_share_seconds(
-                leg.payer.meter, answer.available_micros, answer.open_reservations, self.policy
-            )
-            for leg, answer in zip(paying, answers, strict=False)
-            if leg.payer.account.is_limited
-        ]
-        return self._bounded(min(shares, default=0))
 
     async def _renew(self) -> None:
         """Post what was used; hold more: a whole slice, or else the fair share of what is there."""
@@ -268,7 +281,7 @@ class Charge:
             return
         standings = self._standings()
         paying = self._paying()
-        total = self.paid_seconds + (self.policy.slice_seconds if paying else rating.SECONDS_MAX)
+        total = self.paid_seconds + self._slice(bool(paying))
         if standings.is_scarce():  # at least one step: there may have been a top-up
             step = max(leg.payer.meter.rate.next_increment_seconds for leg in paying)
             total = max(standings.shared_total(), self.paid_seconds + step)
@@ -276,7 +289,7 @@ class Charge:
         for _ in range(_TRIES):
             total = self._bounded(total)
             step_of_requests = tuple(leg.renew(elapsed_ms, total) for leg in paying)
-            if await self._send(_Renewal(tuple(paying), step_of_requests, total)):
+            if await self._send(Renewal(tuple(paying), step_of_requests, total)):
                 self.exhaustion, self._next_try = "", 0.0
                 self._tell()
                 return
@@ -287,7 +300,7 @@ class Charge:
         self._tell()
         self._next_try = clock.monotonic() + _RETRY_SECONDS
 
-    async def _send(self, renewal: _Renewal) -> bool:
+    async def _send(self, renewal: Renewal) -> bool:
         """Have a renewal done, and take in what came of it; True when all of it was granted."""
         self._pending = renewal
         answers = await self.teller.submit(renewal.step, Urgency.RENEW) if renewal.step else ()
@@ -350,12 +363,7 @@ class Charge:
 
     def _tell(self) -> None:
         """Let the neighbours know which of the accounts are scarce."""
-        standings = self._standings()
-        scarce = {
-            leg.payer.account.id: leg.standing
-            for leg in standings.paying
-            if leg.standing is not None and standings.is_leg_scarce(leg)
-        }
+        scarce = self._standings().scarce()
         if scarce:
             self.neighbours.tell(self, scarce)
 
@@ -364,12 +372,7 @@ class Charge:
         if not self.has_news:
             return None
         self.has_news = False
-        standings, elapsed_ms = self._standings(), self._elapsed_ms()
-        if not standings.is_scarce() or self._pending is not None:
-            return None
-        step = max(leg.payer.meter.rate.next_increment_seconds for leg in standings.paying)
-        fair = standings.fair_total(elapsed_ms)
-        return fair if fair + step < self.paid_seconds else None
+        return None if self._pending else self._standings().surplus_total(self._elapsed_ms())
 
     def _is_ending(self) -> bool:
         """Whether an end is in sight: an account that runs dry, or the longest call."""
@@ -382,6 +385,9 @@ class Charge:
         if self._standings().is_scarce():
             return self.policy.lead_seconds
         return max(self.policy.slice_seconds / 2, self.policy.lead_seconds)
+
+    def _slice(self, is_paying: bool) -> int:
+        return self.policy.slice_seconds if is_paying else rating.SECONDS_MAX
 
     def _bounded(self, seconds: int) -> int:
         return seconds if self._seconds_max is None else min(seconds, self._seconds_max)

@@ -41,6 +41,7 @@ class LegMoney:
     posted_micros: int = 0
     renewals: int = 0
     standing: Answer | None = None
+    renewal_name: str = "renew"  # another for each run of the switch that has the call
 
     def price_of(self, total_seconds: int, elapsed_ms: int = 0) -> int:
         """What the leg costs when the call has been charged for `total_seconds`."""
@@ -78,7 +79,7 @@ class LegMoney:
         self.renewals += 1
         return self._request(
             TransferKind.RENEW,
-            f"renew {self.renewals}",
+            f"{self.renewal_name} {self.renewals}",
             amount=post,
             hold=max(0, price - self.posted_micros - post),
             seconds=total_seconds - elapsed_ms // 1000,
@@ -132,6 +133,15 @@ class LegMoney:
             amount_micros=micros,
             memo="posted beyond the end of the talk",
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Renewal:
+    """A renewal that was, or may have been, sent: one request for each of `legs`."""
+
+    legs: tuple[LegMoney, ...]
+    step: tuple[TransferRequest, ...]
+    total_seconds: int
 
 
 def count_request(

@@ -1,11 +1,18 @@
 """How the accounts behind a call's legs stand, as last seen. Pure; used by charging.charge."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from callctl.charging.leg_money import LegMoney
 from callctl.charging.payer import PayingAccount
-from callctl.charging.quota import SlicePolicy, further_share_seconds, is_scarce
+from callctl.charging.quota import (
+    SlicePolicy,
+    first_share_seconds,
+    further_share_seconds,
+    is_scarce,
+)
+from callctl.ledger import Answer
 
 _LEAST_SECONDS = 2  # kept beyond the latest moment of asking again
 
@@ -21,6 +28,22 @@ class Standings:
     def is_scarce(self) -> bool:
         """Whether any account is near its end."""
         return any(self.is_leg_scarce(leg) for leg in self.paying)
+
+    def scarce(self) -> dict[int, Answer]:
+        """Those accounts that are near their end, by id, as last seen."""
+        return {
+            leg.payer.account.id: leg.standing
+            for leg in self.paying
+            if leg.standing is not None and self.is_leg_scarce(leg)
+        }
+
+    def surplus_total(self, elapsed_ms: int) -> int | None:
+        """The paid seconds to shrink to where more is held than is fair; None where it is not."""
+        if not self.is_scarce():
+            return None
+        step = max(leg.payer.meter.rate.next_increment_seconds for leg in self.paying)
+        fair = self.fair_total(elapsed_ms)
+        return fair if fair + step < self.paid_seconds else None
 
     def is_leg_scarce(self, leg: LegMoney) -> bool:
         """Whether the leg's account is."""
@@ -70,3 +93,17 @@ class Standings:
     def _own_seconds(self, leg: LegMoney) -> int:
         """Paid seconds of the leg's own talk, which may have begun after the call's."""
         return max(0, self.paid_seconds - (leg.offset_ms or 0) // 1000)
+
+
+def smaller_seconds(
+    paying: Sequence[LegMoney], answers: Sequence[Answer], policy: SlicePolicy
+) -> int:
+    """Seconds that every payer's first share can reach; 0 when one can't pay a block."""
+    shares = [
+        first_share_seconds(
+            leg.payer.meter, answer.available_micros, answer.open_reservations, policy
+        )
+        for leg, answer in zip(paying, answers, strict=False)
+        if leg.payer.account.is_limited
+    ]
+    return min(shares, default=0)

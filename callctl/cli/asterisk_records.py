@@ -1,24 +1,16 @@
-"""Asterisk's own record of answers and hang-ups beside the CDRs; for `callctl audit --asterisk`.
+"""Asterisk's own record of answers and hang-ups beside the CDRs; for `callctl audit --asterisk`."""
 
-The file is the one that asterisk-conf/cel_custom.conf describes: a line is
-EVENT,seconds since 1970,channel id,... with EVENT ANSWER or HANGUP.
-"""
-
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from callctl import clock
+from callctl.cdr.asterisk_events import read_events
 from callctl.db.queries import queries
-from callctl.errors import InvalidInput
 from callctl.views.audit import SHOWN_MAX, Breaches, Proof
 
 _TABLE = "asterisk_events"
-_EVENTS = {"ANSWER": True, "HANGUP": False}
-_MICROS_DIGITS = 6
-
-Event = tuple[str, bool, int]  # channel id, whether it is an answer, microseconds since 1970
 
 
 class AsteriskRecords:
@@ -53,25 +45,3 @@ class AsteriskRecords:
         return breaches.proof(
             "asterisk", "each leg that Asterisk saw answered is one leg of a CDR, as long"
         )
-
-
-def read_events(path: Path) -> Iterator[Event]:
-    """The answers and hang-ups of a file; a last line that is still being written is left."""
-    with path.open(encoding="utf-8", errors="replace", newline="\n") as lines:
-        for number, line in enumerate(lines, 1):
-            if line.endswith("\n"):
-                yield _event(line, path, number)
-
-
-def _event(line: str, path: Path, number: int) -> Event:
-    event, _, rest = line.partition(",")
-    moment, _, rest = rest.partition(",")
-    channel_id = rest.partition(",")[0].rstrip("\n")
-    seconds, _, micros = moment.partition(".")
-    is_moment = seconds.isdecimal() and micros.isdecimal() and len(micros) == _MICROS_DIGITS
-    if event not in _EVENTS or not is_moment or not channel_id:
-        raise InvalidInput(
-            f"{path}: line {number} is no answer or hang-up of Asterisk's: the file must be written"
-            " as asterisk-conf/cel_custom.conf says"
-        )
-    return channel_id, _EVENTS[event], int(seconds + micros)

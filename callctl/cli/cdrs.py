@@ -2,9 +2,9 @@
 
 import asyncio
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -65,7 +65,11 @@ def list_cdrs(
     for number, cdr in enumerate(cdrs):
         if number:
             print()
-        _show_one(cdr)
+        show.print_table(_COLUMNS, [_row(cdr)], none="", spare=_SPARE)
+        print()
+        show_legs(cdr)
+        print()
+        show_trace(trace_of(cdr))
 
 
 def parse_since(text: str, now: datetime, option: str = "--since") -> datetime:
@@ -96,13 +100,19 @@ def _row(cdr: CdrAnswer) -> tuple[show.Cell, ...]:
     )
 
 
-def _show_one(cdr: CdrAnswer) -> None:
-    show.print_table(_COLUMNS, [_row(cdr)], none="", spare=_SPARE)
-    print()
+def show_legs(cdr: CdrAnswer) -> None:
+    """Print the call's legs, with tariff and cost."""
     show.print_table(_LEG_COLUMNS, _leg_rows(cdr), none="no legs", spare=_LEG_SPARE)
-    print()
-    steps: Sequence[Any] = cdr.trace if isinstance(cdr.trace, list) else [cdr.trace]
+
+
+def show_trace(steps: Iterable[object]) -> None:
+    """Print rules that were looked at, each an object with rule, matched and why."""
     show.print_table(_TRACE_COLUMNS, map(_step, steps), none="no rules")
+
+
+def trace_of(cdr: CdrAnswer) -> list[object]:
+    """The rules that decided the call, in order."""
+    return list(cdr.trace) if isinstance(cdr.trace, list) else [cdr.trace]
 
 
 def _leg_rows(cdr: CdrAnswer) -> list[tuple[show.Cell, ...]]:

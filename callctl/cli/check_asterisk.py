@@ -15,8 +15,10 @@ from callctl.settings import Settings
 VERSION_MIN = (22, 10, 1)
 _ARI_SECONDS_MAX = 3.0
 _MODULES = (
-    *("app_playback", "app_stasis", "bridge_simple", "bridge_softmix", "chan_bridge_media"),
-    *("chan_pjsip", "codec_alaw", "format_wav", "func_timeout", "func_uuid", "pbx_config"),
+    *("app_exec", "app_playback", "app_stack", "app_stasis"),
+    *("bridge_simple", "bridge_softmix", "chan_bridge_media", "chan_pjsip", "codec_alaw"),
+    *("format_wav", "func_channel", "func_dialplan", "func_strings", "func_timeout", "func_uuid"),
+    *("pbx_config", "res_pjsip_diversion"),
     *("res_ari", "res_ari_applications", "res_ari_asterisk", "res_ari_bridges", "res_ari_channels"),
     *("res_ari_events", "res_ari_playbacks", "res_http_websocket", "res_pjsip"),
     *("res_pjsip_caller_id", "res_pjsip_rfc3326", "res_pjsip_sdp_rtp", "res_pjsip_session"),
@@ -165,17 +167,33 @@ async def _check_trunks(ami: AmiSession, trunks: list[str]) -> list[Finding]:
     for trunk in trunks:
         findings.append(judge_trunk(trunk, endpoints))
         if findings[-1].status == "ok":
-            findings.append(await _check_transfer(ami, trunk))
+            findings += await _check_endpoint(ami, trunk)
     return findings
 
 
-async def _check_transfer(ami: AmiSession, trunk: str) -> Finding:
+async def _check_endpoint(ami: AmiSession, trunk: str) -> list[Finding]:
+    """What a trunk must not do."""
     detail = await ami.action("PJSIPShowEndpoint", Endpoint=trunk)
-    allowed = next(
-        (e["allowtransfer"] for e in detail.events if "allowtransfer" in e), "unknown"
-    ).lower()
-    remedy = f"allow_transfer = no for endpoint {trunk}: a REFER takes a call out of its charge"
-    return judge(f"trunk {trunk} REFER", f"allow_transfer {allowed}", remedy, good=allowed in _NO)
+    return [
+        judge(
+            f"trunk {trunk} {what}",
+            f"{setting} {(found := _shown(detail.events, setting))}",
+            f"{setting} = no for endpoint {trunk}: {else_what}",
+            good=found in _NO,
+        )
+        for what, setting, else_what in _FORBIDDEN
+    ]
+
+
+def _shown(events: Iterable[Mapping[str, str]], setting: str) -> str:
+    """The endpoint's setting as AMI shows it: its name without underscores."""
+    key = setting.replace("_", "")
+    return next((event[key] for event in events if key in event), "unknown").lower()
 
 
 _NO = ("no", "false", "0")
+# what a trunk must not do: in words, its setting, what else happens
+_FORBIDDEN = (
+    ("REFER", "allow_transfer", "a REFER takes a call out of its charge"),
+    ("Diversion", "send_diversion", "what a caller's Diversion header says is passed on to lines"),
+)

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 
 from callctl.ami import open_session
 from callctl.cli.check_asterisk import check_ari, check_asterisk
+from callctl.cli.check_audio import check_audio
 from callctl.cli.check_site import check_areas, check_database, check_settings
 from callctl.cli.findings import Finding, Status, fail
 from callctl.cli.session import open_database
@@ -32,6 +33,7 @@ async def examine(settings: Settings) -> list[Finding]:
 
     findings = check_settings(settings)
     findings.append(check_areas())
+    findings += check_audio(settings)
     findings += await _reached("database", database, "start it, or set CALLCTL_DATABASE_URL")
     findings += await check_ari(settings)
     remedy = "start Asterisk (callctl run); CALLCTL_AMI_* must be as in manager.conf"

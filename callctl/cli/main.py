@@ -7,14 +7,25 @@ import typer
 
 from callctl.cli import (
     accounts,
+    areas,
+    audio,
     audit,
+    callbacks,
     calls,
     cdrs,
     doctor,
+    lines,
+    missed,
+    numbers,
+    past_calls,
     processes,
+    prompts,
     provisioning,
     rates,
+    recordings,
+    routes,
     tariffs,
+    voicemails,
 )
 from callctl.errors import CallctlError
 
@@ -24,7 +35,28 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for module in (processes, provisioning, tariffs, cdrs, accounts, calls, rates, audit, doctor):
+for module in (
+    processes,
+    provisioning,
+    tariffs,
+    cdrs,
+    accounts,
+    calls,
+    missed,
+    callbacks,
+    voicemails,
+    recordings,
+    rates,
+    routes,
+    past_calls,
+    audit,
+    areas,
+    audio,
+    prompts,
+    numbers,
+    lines,
+    doctor,
+):
     module.register(app)
 
 

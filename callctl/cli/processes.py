@@ -136,7 +136,7 @@ def _from_here(path: Path) -> str:
 
 def _logging_settings() -> Settings:
     settings = load_settings()
-    log.configure(settings.log_level)
+    log.configure(settings.log_level, is_patient=True)
     return settings
 
 

@@ -14,7 +14,7 @@ from typing import Any, NoReturn, Protocol
 import asyncpg
 import orjson
 
-from callctl.errors import DatabaseBusy, DatabaseError, DatabaseUnavailable
+from callctl.errors import DatabaseBusy, DatabaseError, DatabaseUnavailable, Superseded
 
 _CONNECT_SECONDS_MAX = 10
 
@@ -127,6 +127,8 @@ class Database:
             yield connection
         except asyncpg.LockNotAvailableError as error:  # lock_timeout; the connection is well
             raise DatabaseBusy(f"{DatabaseBusy.__doc__} ({error})") from error
+        except _OwnerChangedError as error:
+            raise Superseded(f"{Superseded.__doc__} ({error})") from error
         except (asyncpg.InterfaceError, *_UNANSWERED) as error:
             gone = _is_gone(connection)
             if isinstance(error, asyncpg.InterfaceError) and not gone:
@@ -213,6 +215,12 @@ async def prepare_connection(connection: Any) -> None:
         await connection.set_type_codec(
             name, schema="pg_catalog", encoder=_to_json, decoder=orjson.loads, format="text"
         )
+
+
+class _OwnerChangedError(asyncpg.PostgresError):  # type: ignore[misc]
+    """What callctl_check_epoch_v1 raises; asyncpg finds the class by its sqlstate."""
+
+    sqlstate = "CC002"
 
 
 class _Connection(asyncpg.Connection):  # type: ignore[misc]

@@ -10,14 +10,13 @@ from dataclasses import dataclass, replace
 from callctl.db.pool import Connection, Database
 from callctl.db.queries import queries
 from callctl.directory.calendars import future_calendars, outdated, write_calendar
+from callctl.directory.columns import Plain, did_columns, limits_json, line_columns, tenant_columns
 from callctl.directory.document import Document, ResellerEntry, TenantEntry
 from callctl.directory.opening import move_money, open_accounts
 from callctl.directory.plain import (
     KINDS,
     Change,
-    Plain,
     difference,
-    limits_json,
     plain_document,
     plain_rows,
 )
@@ -219,17 +218,10 @@ async def _write_reseller(connection: Connection, reseller: ResellerEntry, accou
 
 async def _write_tenant(connection: Connection, tenant: TenantEntry, account_id: int) -> None:
     tenant_id = await queries.write_tenant(
-        connection,
-        name=tenant.name,
-        language=tenant.language,
-        timezone=tenant.timezone,
-        account_id=account_id,
-        warn_seconds=tenant.account.warn_seconds,
-        limits=limits_json(tenant.account.limits.to_limits()),
-        reseller=tenant.reseller,
+        connection, account_id=account_id, **tenant_columns(tenant)
     )
-    dids = [dict(did) | {"limits": limits_json(did.limits.to_limits())} for did in tenant.dids]
-    lines = [dict(line) for line in tenant.lines]
+    dids = [did_columns(did) for did in tenant.dids]
+    lines = [line_columns(line) for line in tenant.lines]
     await queries.remove_did_parts(connection, tenant_id=tenant_id)
     await queries.remove_lines(
         connection, tenant_id=tenant_id, kept=[line.name for line in tenant.lines]

@@ -2,34 +2,38 @@
 
 The models are the format's only definition: the JSON Schema (callctl schema) comes from them.
 Amounts and increments are text in the file and integers here. Tariffs and the types of fields are
-in directory.price_entries; what one entry says about another (a DID's tariff, its lines) is checked
-by directory.references, and what the file says about things outside it by directory.provisioned.
+in directory.price_entries, lines and DIDs in number_entries, what they are answered with in
+answering_entries. What one entry says about another (a DID's tariff, its lines) is checked by
+directory.references, and what the file says about things outside it by directory.provisioned.
 """
 
-from typing import Annotated, Any, NamedTuple, Self
+from typing import Annotated, Any, ClassVar, NamedTuple, Self
 
 from pydantic import AfterValidator, Field, PrivateAttr
 
-from callctl.directory.models import Limits
+from callctl.directory.answering_entries import (
+    ENTRIES_MAX,
+    GroupEntry,
+    ListEntry,
+    MenuEntry,
+    MessageEntry,
+    ScheduleEntry,
+    ScreeningEntry,
+    VoicemailEntry,
+)
+from callctl.directory.brief_entries import BriefEntry
+from callctl.directory.number_entries import DidEntry, LimitsEntry, LineEntry
 from callctl.directory.price_entries import (
-    Areas,
     CalendarEntry,
     Currency,
     Entry,
     Micros,
     Name,
-    Number,
-    Numbers,
-    PositiveMicros,
     TariffEntry,
     Timezone,
 )
 from callctl.directory.yaml_tree import Path, Tree, dotted
 from callctl.errors import Problem
-
-LINES_MAX = 20  # A3, Amb 1
-BLACKLIST_MAX = 10_000
-_CALL_SECONDS_MAX = 14_400  # Asterisk's timers hold no more
 
 
 def _longest_first(values: list[int]) -> list[int]:
@@ -37,36 +41,14 @@ def _longest_first(values: list[int]) -> list[int]:
 
 
 WarnSeconds = Annotated[int, Field(ge=1, le=3600)]
-_Count = Annotated[int, Field(ge=1, le=1_000_000_000)]
 
 
-class LimitsEntry(Entry):
-    """What stops fraud and bounds cost; a limit that is not there does not limit."""
-
-    concurrent_calls: _Count | None = Field(default=None, description="Calls at one moment")
-    calls_per_day: _Count | None = Field(default=None, description="Answered calls of a local day")
-    calls_per_month: _Count | None = Field(
-        default=None, description="Answered calls of a local month"
-    )
-    cost_per_day_micros: PositiveMicros | None = Field(
-        default=None, alias="cost_per_day", description="Cost of a local day, live calls included"
-    )
-    cost_per_month_micros: PositiveMicros | None = Field(
-        default=None,
-        alias="cost_per_month",
-        description="Cost of a local month, live calls included",
-    )
-    longest_call_seconds: Annotated[int, Field(ge=1, le=_CALL_SECONDS_MAX)] | None = Field(
-        default=None, description="A call is ended after this talk time"
-    )
-
-    def to_limits(self) -> Limits:
-        """The limits as calls are held to them."""
-        return Limits(**dict(self))
-
-
-class AccountEntry(Entry):
+class AccountEntry(BriefEntry):
     """A prepaid account; its name in the ledger is reseller:<name> or tenant:<name>."""
+
+    always: ClassVar[frozenset[str]] = frozenset(
+        {"currency", "opening_balance_micros", "credit_limit_micros", "warn_seconds"}
+    )
 
     currency: Currency = Field(default="CNY", description="Fixed once the account is opened")
     opening_balance_micros: Micros = Field(
@@ -109,63 +91,10 @@ class ResellerEntry(Entry):
     account: AccountEntry
 
 
-class LineEntry(Entry):
-    """A bound answering number."""
-
-    name: Name
-    number: Number = Field(description="In full, with its area code; the trunk is sent it")
-    trunk: str = Field(
-        default="carrier",
-        pattern=r"^[a-z0-9_-]{1,40}$",
-        description="PJSIP endpoint that reaches it",
-    )
-    areas: Areas = Field(
-        default=[],
-        max_length=500,
-        description="Provinces or cities whose callers it serves, by name or adcode; "
-        "none: a default line, for everybody else",
-    )
-    ring_seconds: int = Field(
-        default=15, ge=1, le=300, description="How long it rings before the next line is tried"
-    )
-    tariff: Name | None = Field(
-        default=None, description="Prices the forwarding leg; none: it is free"
-    )
-    carrier_tariff: Name | None = Field(
-        default=None, description="What its carrier charges us for the leg, for our own books"
-    )
-
-
-class DidEntry(Entry):
-    """A 400 number (or any number of 3 to 15 digits that the carrier sends us)."""
-
-    number: str = Field(pattern=r"^[0-9]{3,15}$", description="The digits as callers dial them")
-    tariff: Name = Field(description="Prices the service leg, which the tenant pays")
-    ringback: str | None = Field(
-        default=None,
-        pattern=r"^[a-z0-9_-]+(/[a-z0-9_-]+)*$",
-        max_length=100,
-        description="Prompt played before the answer, not charged; none: ordinary ringing",
-    )
-    greeting: str | None = Field(
-        default=None,
-        pattern=r"^[a-z0-9_-]+(/[a-z0-9_-]+)*$",
-        max_length=100,
-        description="Prompt that answers the call and is charged; none: the line answers",
-    )
-    lines: list[Name] = Field(
-        min_length=1,
-        max_length=LINES_MAX,
-        description="The tenant's lines in answering order; at least one without areas",
-    )
-    blacklist: Numbers = Field(
-        default=[], max_length=BLACKLIST_MAX, description="Callers who are refused"
-    )
-    limits: LimitsEntry = LimitsEntry()
-
-
-class TenantEntry(Entry):
+class TenantEntry(BriefEntry):
     """A company: its account, its lines, its DIDs. It becomes exactly what is written here."""
+
+    always: ClassVar[frozenset[str]] = frozenset({"language", "timezone", "lines", "dids"})
 
     name: Name
     language: str = Field(
@@ -178,7 +107,39 @@ class TenantEntry(Entry):
         default=None, description="Who sells to it and pays wholesale for its calls; none: we do"
     )
     account: TenantAccountEntry
+    calendar: Name | None = Field(
+        default=None, description="Says which days are holidays and make-up workdays"
+    )
+    recording_days: int = Field(
+        default=30, ge=1, le=3650, description="How long recordings and voicemails are kept"
+    )
+    switch_pin: str | None = Field(
+        default=None,
+        pattern=r"^[0-9]{4,12}$",
+        description="Asked for by feature codes; none: dialling from a bound line is enough",
+    )
+    schedules: list[ScheduleEntry] = Field(
+        default=[], max_length=ENTRIES_MAX, description="Hours in which something is open"
+    )
+    lists: list[ListEntry] = Field(
+        default=[], max_length=ENTRIES_MAX, description="Callers who are refused, allowed or VIP"
+    )
+    screening: ScreeningEntry = Field(
+        default=ScreeningEntry(), description="Who may call, for every number of the tenant"
+    )
     lines: list[LineEntry] = Field(default=[], max_length=10_000)
+    groups: list[GroupEntry] = Field(
+        default=[], max_length=ENTRIES_MAX, description="Lines that answer together, with a queue"
+    )
+    menus: list[MenuEntry] = Field(
+        default=[], max_length=ENTRIES_MAX, description="The levels of a switchboard"
+    )
+    messages: list[MessageEntry] = Field(
+        default=[], max_length=ENTRIES_MAX, description="Prompts that calls can be sent to"
+    )
+    voicemails: list[VoicemailEntry] = Field(
+        default=[], max_length=ENTRIES_MAX, description="Boxes for messages"
+    )
     dids: list[DidEntry] = Field(default=[], max_length=10_000)
 
 
@@ -234,9 +195,14 @@ class Document(Entry):
         ]
 
     def carriers_of(self, holder: Holder) -> set[str]:
-        """The trunks whose cost for a tenant's lines is booked."""
-        lines = self.tenants[holder.position].lines if holder.kind == "tenants" else []
-        return {line.trunk for line in lines if line.carrier_tariff}
+        """The trunks whose cost for a tenant's lines and callbacks is booked."""
+        if holder.kind != "tenants":
+            return set()
+        tenant = self.tenants[holder.position]
+        callbacks = [did.callback for did in tenant.dids if did.callback]
+        return {line.trunk for line in tenant.lines if line.carrier_tariff} | {
+            callback.trunk for callback in callbacks if callback.carrier_tariff
+        }
 
     def problem(self, path: Path, message: str) -> Problem:
         """What is wrong at `path`, with the line of the file."""

@@ -168,6 +168,7 @@ def read_day(text: str) -> date:
         raise ValueError(f"{text!r} is not a date: write such as 2026-10-01") from None
 
 
+@lru_cache(maxsize=2_000)
 def read_clock(text: str) -> int:
     """The minute of the day of "08:00"; 24:00 is 1440."""
     match = _CLOCK.fullmatch(text)

@@ -6,7 +6,19 @@ Loaded by directory.store after each callctl apply; a call keeps the objects it 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from callctl.values.phone_number import PhoneNumber
+from callctl.directory.answering import (
+    Callback,
+    CallerList,
+    Greeting,
+    Group,
+    Line,
+    Menu,
+    Message,
+    Route,
+    Target,
+    Voicemail,
+)
+from callctl.values.schedule import ManualSwitch, Schedule
 from callctl.values.tariff import Tariff
 
 
@@ -59,52 +71,49 @@ class Tenant:
     warn_seconds: tuple[int, ...]  # before the paid time's end, for example (60, 15); none: never
     limits: Limits = Limits()
     reseller: Reseller | None = None
+    recording_days: int = 30  # how long recordings and voicemails are kept
+    switch_pin: str | None = None  # for feature codes; None: dialling from a bound line suffices
 
 
 @dataclass(frozen=True, slots=True)
-class CarrierCost:
-    """What a carrier charges us for a leg: booked from our revenue to the carrier's account."""
+class Answering:
+    """What the numbers of a tenant are answered with, each by its name."""
 
-    tariff: Tariff
-    revenue_account_id: int
-    account_id: int
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """A bound answering number, reached through `trunk` (a PJSIP endpoint).
-
-    `areas` are adcodes (GB/T 2260 prefixes) whose callers it serves; none: a default line.
-    `tariff` prices the forwarding leg; none: it is free.
-    """
-
-    name: str
-    number: PhoneNumber
-    trunk: str
-    tariff: Tariff | None
-    ring_seconds: int
-    areas: tuple[str, ...]
-    carrier: CarrierCost | None = None
+    groups: Mapping[str, Group] = field(default_factory=dict)
+    menus: Mapping[str, Menu] = field(default_factory=dict)
+    messages: Mapping[str, Message] = field(default_factory=dict)
+    voicemails: Mapping[str, Voicemail] = field(default_factory=dict)
+    lines: Mapping[str, Line] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class Did:
-    """A 400 number: whose it is, what it costs, which lines answer it, and who may not call.
+    """A 400 number: whose it is, what it costs, who may call it, and where its calls go.
 
-    `lines` are in answering order; `blacklist` holds normalised numbers
-    (PhoneNumber.text); `ringback` is the name of a prompt played before the answer (A14), none:
-    the line's own ringing is passed on. A `greeting` (A16) answers the call, and so starts its
-    charge (ambiguity 22).
+    `answering` is the tenant's; where a number names lines instead of a group, its copy of
+    `answering` has a group of the name LINES_GROUP, and `default` is that. `ringback` is the path
+    of a prompt played before the answer (A14), None: the line's own ringing is passed on; a group
+    may have its own (A15). A `greeting` (A16) answers the call, and so starts its charge
+    (ambiguity 22). `lists` are in the order of the file. While the number is closed (by its
+    `switch`, else by its `schedule`) its calls go to `closed`, None: they are refused.
     """
 
     number: str
     tenant: Tenant
     tariff: Tariff
-    ringback: str | None
-    lines: tuple[Line, ...]
-    blacklist: frozenset[str]
+    answering: Answering
+    default: Target
+    routes: tuple[Route, ...] = ()
+    lists: tuple[CallerList, ...] = ()
+    calls_per_caller_minute: int | None = None
+    schedule: Schedule | None = None
+    switch: ManualSwitch = ManualSwitch.SCHEDULE
+    closed: Target | None = None
+    ringback: str | None = None
+    greeting: Greeting | None = None
+    is_recorded: bool = False
+    callback: Callback | None = None
     limits: Limits = Limits()
-    greeting: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from callctl.directory.bands import show_days
+from callctl.directory.columns import Plain, plain_account, plain_tenant
 from callctl.directory.document import Document
 from callctl.directory.fields import (
     Increments,
@@ -15,13 +16,10 @@ from callctl.directory.fields import (
     show_clock,
     show_increments,
     show_moment,
-    show_number,
 )
-from callctl.directory.models import Limits
 from callctl.directory.rows import Row, Rows
 from callctl.values.tariff import Band, Rate
 
-Plain = dict[str, Any]
 KINDS = ("calendars", "tariffs", "resellers", "tenants")  # in the order of the file
 _KEYS = ("date", "name", "number")  # what tells the entries of a list apart
 
@@ -52,7 +50,7 @@ def plain_rows(rows: Rows, rates: Mapping[str, Sequence[Rate]]) -> Plain:
         ],
         "resellers": [_plain_reseller(row) for row in rows.resellers],
         "tenants": [
-            _plain_tenant(row, rows.lines.get(row["id"], []), rows.dids.get(row["id"], []))
+            plain_tenant(row, rows.lines.get(row["id"], []), rows.dids.get(row["id"], []))
             for row in rows.tenants
         ],
     }
@@ -121,72 +119,7 @@ def _plain_reseller(row: Row) -> Plain:
         "tariff": row["tariff"],
         **_if_set("line_tariff", row["line_tariff"]),
         **_if_set("reseller", row["reseller"]),
-        "account": _plain_account(row),
-    }
-
-
-def _plain_tenant(row: Row, lines: list[Row], dids: list[Row]) -> Plain:
-    """One tenant with its account, lines and DIDs."""
-    names = {line["id"]: line["name"] for line in lines}
-    return {
-        "name": row["name"],
-        "language": row["language"],
-        "timezone": row["timezone"],
-        **_if_set("reseller", row["reseller"]),
-        "account": _plain_account(row) | {"warn_seconds": list(row["warn_seconds"])},
-        "lines": [_plain_line(line) for line in lines],
-        "dids": [_plain_did(did, names) for did in dids],
-    }
-
-
-def _plain_account(row: Row) -> Plain:
-    return {
-        "currency": row["currency"],
-        "opening_balance": show_amount(row["opening_balance_micros"]),
-        "credit_limit": show_amount(row["credit_limit_micros"]),
-        **_plain_limits(row["limits"]),
-    }
-
-
-def _plain_limits(limits: Mapping[str, int]) -> Plain:
-    """The limits that are set, below "limits"; nothing when there are none."""
-    return _if_set("limits", dict(map(_plain_limit, limits.items())) or None)
-
-
-def _plain_limit(item: tuple[str, int]) -> tuple[str, int | str]:
-    name, value = item
-    if name.endswith("_micros"):
-        return name.removesuffix("_micros"), show_amount(value)
-    return name, value
-
-
-def limits_json(limits: Limits) -> dict[str, int]:
-    """The limits that are set, as the database has them."""
-    named = {name: getattr(limits, name) for name in Limits.__dataclass_fields__}
-    return {name: value for name, value in named.items() if value is not None}
-
-
-def _plain_line(row: Row) -> Plain:
-    return {
-        "name": row["name"],
-        "number": show_number(row["number"]),
-        "trunk": row["trunk"],
-        "areas": [show_area(adcode) for adcode in row["areas"]],
-        "ring_seconds": row["ring_seconds"],
-        **_if_set("tariff", row["tariff"]),
-        **_if_set("carrier_tariff", row["carrier_tariff"]),
-    }
-
-
-def _plain_did(row: Row, line_names: dict[int, str]) -> Plain:
-    return {
-        "number": row["number"],
-        "tariff": row["tariff"],
-        **_if_set("ringback", row["ringback"]),
-        **_if_set("greeting", row["greeting"]),
-        "lines": [line_names[line_id] for line_id in row["line_ids"]],
-        "blacklist": [show_number(number) for number in row["blacklist"]],
-        **_plain_limits(row["limits"]),
+        "account": plain_account(row),
     }
 
 
@@ -210,33 +143,43 @@ def difference(path: str, old: Plain | None, new: Plain) -> list[Change]:
 
 def _leaves(path: str, value: Any) -> Iterator[tuple[str, str]]:
     """Every single value below `path` with its dotted path; a list of words is one value."""
-    if isinstance(value, dict):
+    if isinstance(value, dict) and value:
         for name, inner in value.items():
             yield from _leaves(f"{path}.{name}", inner)
+    elif isinstance(value, dict):
+        yield path, "as usual"
     elif isinstance(value, list):
         yield from _list_leaves(path, value)
+    elif isinstance(value, bool):
+        yield path, str(value).lower()
     elif value is not None:
         yield path, str(value)
 
 
 def _list_leaves(path: str, values: list[Any]) -> Iterator[tuple[str, str]]:
-    if path.endswith(".blacklist"):
-        for number in values:
-            yield f"{path}.{number}", "refused"
-    elif path.endswith(".bands"):
-        # One value, since their order counts: the first that fits is taken.
-        yield path, "; ".join(map(_show_band, values))
-    elif values and isinstance(values[0], dict):
-        for entry in values:
-            key = _key(entry)
-            rest = {name: inner for name, inner in entry.items() if name not in key}
-            yield from _leaves(f"{path}.{' from '.join(key.values())}", rest)
-    elif values:
-        yield path, ", ".join(map(str, values))
+    name = path.rpartition(".")[2]
+    show = _ONE_VALUE.get(name)
+    if name in _MANY:
+        for one in values:
+            yield f"{path}.{one}", _MANY[name]
+    elif show:
+        # Their order counts, and they have no names of their own.
+        yield path, "; ".join(map(show, values)) or "none"
+    elif not all(isinstance(one, dict) and "line" not in one for one in values):
+        yield path, ", ".join(map(_show_word, values))
+    else:
+        keys = list(map(_key, values))
+        for key, entry in zip(keys, values, strict=True):
+            rest = {field: one for field, one in entry.items() if field not in key}
+            yield from _leaves(f"{path}.{_key_text(key)}", rest)
+        if name in _ORDERED and len(keys) > 1:
+            yield f"{path}.order", ", ".join(map(_key_text, keys))
 
 
 def _key(entry: Plain) -> dict[str, str]:
     """The fields that tell an entry of a list from the others."""
+    if "from" in entry:
+        return {"from": entry["from"], "to": entry["to"]}
     for name in _KEYS:
         if name in entry:
             return {name: entry[name]}
@@ -244,6 +187,28 @@ def _key(entry: Plain) -> dict[str, str]:
     return key | {name: entry[name] for name in ("valid_from",) if name in entry}
 
 
+def _key_text(key: Plain) -> str:
+    return (" to " if "to" in key else " from ").join(key.values())
+
+
 def _show_band(band: Plain) -> str:
     days = show_days(band["days"])
     return f"{band['name']}={days} {band['from']}-{band['to']} {band['price_per_minute']}"
+
+
+def _show_span(span: Plain) -> str:
+    days = f"{show_days(span['days'])} " if "days" in span else ""
+    return f"{days}{span['from']}-{span['to']}"
+
+
+def _show_word(word: Any) -> str:
+    """A word of a list, or a line of a group with what is set for it there."""
+    if not isinstance(word, dict):
+        return str(word)
+    settings = [f"{name} {value}" for name, value in word.items() if name != "line"]
+    return f"{word['line']} ({' '.join(settings)})"
+
+
+_MANY = {"blacklist": "refused", "numbers": "listed"}  # lists that are long: one line for each
+_ONE_VALUE = {"bands": _show_band, "hours": _show_span}
+_ORDERED = ("routes", "special_days")

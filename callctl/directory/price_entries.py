@@ -14,6 +14,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    FieldSerializationInfo,
     PlainSerializer,
     WithJsonSchema,
     model_validator,
@@ -26,6 +27,7 @@ from callctl.directory.yaml_tree import Unquoted
 from callctl.values.tariff import Band, Rate
 
 YAML_RATES_MAX = 20_000
+STORED = "stored"  # the context in which entries are written for the database, not for people
 IN_FIELDS = "in_fields"  # type of the error whose context lists `problems`: field and message
 _Value = TypeVar("_Value")
 
@@ -50,6 +52,15 @@ def _from_bare_text(read: Callable[[str], _Value]) -> BeforeValidator:
 
 def _shown(show: Callable[[Any], str]) -> PlainSerializer:
     return PlainSerializer(show, return_type=str)
+
+
+def shown_to_people(show: Callable[[str], str]) -> PlainSerializer:
+    """For what the database has in its normal form: an adcode, a number in E.164."""
+
+    def write(value: str, info: FieldSerializationInfo) -> str:
+        return value if info.context == STORED else show(value)
+
+    return PlainSerializer(write, return_type=str)
 
 
 def _sorted_set(values: list[str]) -> list[str]:
@@ -117,13 +128,13 @@ Number = Annotated[
     str,
     Field(min_length=3, max_length=40),
     AfterValidator(fields.read_number),
-    _shown(fields.show_number),
+    shown_to_people(fields.show_number),
 ]
 AreaCode = Annotated[
     str,
     Field(min_length=1, max_length=40),
     AfterValidator(fields.read_area),
-    _shown(fields.show_area),
+    shown_to_people(fields.show_area),
 ]
 Areas = Annotated[list[AreaCode], AfterValidator(_sorted_set)]
 Numbers = Annotated[list[Number], AfterValidator(_sorted_set)]

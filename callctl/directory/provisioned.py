@@ -9,6 +9,11 @@ from typing import NamedTuple
 
 from callctl.db.pool import Connection
 from callctl.db.queries import queries
+from callctl.directory.answering_surroundings import (
+    answering_problems,
+    calendar_names,
+    missing_calendar_message,
+)
 from callctl.directory.coverage import unpriced, unpriced_message, users_without_price
 from callctl.directory.document import Document, Holder
 from callctl.directory.fields import show_amount
@@ -40,21 +45,20 @@ async def provisioned_problems(
         *_reseller_problems(document, rows),
         *_account_problems(document, rows),
         *await _owner_problems(connection, document),
+        *await answering_problems(connection, document, rows),
     ]
 
 
 def _tariff_problems(document: Document, rows: Rows) -> Iterator[Problem]:
     known = {row["name"]: row for row in rows.tariffs}
-    calendars = {calendar.name for calendar in document.calendars}
-    calendars |= {row["name"] for row in rows.calendars}
+    calendars = calendar_names(document, rows)
     for index, tariff in enumerate(document.tariffs):
         row = known.get(tariff.name)
         if row and row["currency"] != tariff.currency:
             path = ("tariffs", index, "currency")
             yield document.problem(path, kept_currency_message(row["currency"]))
         if tariff.calendar is not None and tariff.calendar not in calendars:
-            message = f"there is no calendar {tariff.calendar!r}{listed(calendars)}: add it to "
-            message += "this file; callctl calendar CN 2026 writes one"
+            message = missing_calendar_message(tariff.calendar, calendars)
             yield document.problem(("tariffs", index, "calendar"), message)
 
 
@@ -77,6 +81,11 @@ def _uses(document: Document) -> Iterator[_Use]:
                     yield _Use(at, tariff, currency, line.number)
         for position, did in enumerate(tenant.dids):
             yield _Use((*path, "dids", position, "tariff"), did.tariff, currency, "")
+            for key in ("tariff", "carrier_tariff"):
+                tariff = getattr(did.callback, key, None)
+                if tariff:
+                    within: Path = (*path, "dids", position, "callback", key)
+                    yield _Use(within, tariff, currency, "")
 
 
 async def _use_problems(connection: Connection, document: Document, rows: Rows) -> list[Problem]:

@@ -9,10 +9,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
+from callctl.directory.answering_fields import EMAIL_PATTERN, PROMPT_PATTERN
 from callctl.directory.document import Document
 from callctl.directory.price_entries import IN_FIELDS
+from callctl.directory.reach import reach_problems
 from callctl.directory.references import check_references
 from callctl.directory.yaml_tree import Path, Tree, Unquoted, dotted, read_tree
 from callctl.errors import ConfigurationRefused, Problem
@@ -32,6 +35,8 @@ def read_document(content: bytes) -> Document:
         except ValidationError as error:
             _add_errors(tree, error, broken)
         check_references(tree)
+        if document is not None and not tree.problems:
+            tree.problems += reach_problems(document)
     elif not tree.problems:
         tree.add_problem((), _explain_top(tree.value))
     if tree.problems or document is None:
@@ -61,9 +66,11 @@ def _explain_top(value: Any) -> str:
 def _add_errors(tree: Tree, error: ValidationError, broken: set[str]) -> None:
     for details in error.errors(include_url=False):
         path: Path = details["loc"]
+        if path[-1:] == ("[key]",):
+            path = path[:-1]  # pydantic's mark of a name that is wrong itself
         if details["type"] == IN_FIELDS:
             for field, message in details["ctx"]["problems"]:
-                tree.add_problem((*path, field), message)
+                tree.add_problem((*path, field) if field else path, message)
         elif dotted(path) not in broken:
             tree.add_problem(path, _explain(details, path))
 
@@ -112,6 +119,8 @@ _EXPLAIN: dict[str, Callable[[Any, Mapping[str, Any]], str]] = {
     "string_type": _explain_text,
     "int_type": _explain_whole,
     "string_pattern_mismatch": _explain_pattern,
+    "bool_type": lambda value, _: f"{value!r} is neither: write true or false, without quotes",
+    "dict_type": lambda value, _: f"keys are needed here (key: value), not a {_shape(value)}",
     "list_type": lambda value, _: (
         f"a list is needed, each item after a dash; not a {_shape(value)}"
     ),
@@ -129,8 +138,13 @@ _PATTERN_WORDS = {
     r"^[A-Z]{3}$": "write a currency's three letters, such as CNY",
     r"^[0-9]{3,15}$": "write 3 to 15 digits, such as 4001234567",
     r"^[a-z0-9_-]{1,40}$": "write the name of a PJSIP endpoint: small letters, digits, - and _",
-    r"^[a-z0-9_-]+(/[a-z0-9_-]+)*$": "write a prompt's name such as callctl/ringback-demo",
+    PROMPT_PATTERN: "write a prompt's name such as callctl/ringback-demo, or your own audio's",
     r"^[a-z]{2,3}(-[A-Za-z]{2,8})?$": "write a language such as zh, en or fr",
+    r"^[0-9*#]$": 'write one key: "0" to "9", "*" or "#"',
+    r"^[0-9]$": 'write one digit, such as "1"',
+    r"^[0-9]{2,8}$": 'write 2 to 8 digits, such as "8001"; a single digit is a key of a menu',
+    r"^[0-9]{4,12}$": "write 4 to 12 digits",
+    EMAIL_PATTERN: "write an address such as support@example.com",
 }
 
 
@@ -146,7 +160,18 @@ def _fields_around(path: Path) -> list[str]:
     """The names of the fields where `path` tries to add one."""
     model: type[BaseModel] = Document
     for step in path[:-1]:
-        if isinstance(step, str):
-            annotation = model.model_fields[step].annotation
-            model = (typing.get_args(annotation) or (annotation,))[0]
-    return [info.alias or name for name, info in model.model_fields.items()]
+        field = _fields(model).get(str(step))
+        model = (field and _model_in(field.annotation)) or model
+    return list(_fields(model))
+
+
+def _fields(model: type[BaseModel]) -> dict[str, FieldInfo]:
+    """The model's fields as files call them."""
+    return {info.alias or name: info for name, info in model.model_fields.items()}
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    """The entries that a field has, in a list, by key or alone."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next(filter(None, map(_model_in, typing.get_args(annotation))), None)

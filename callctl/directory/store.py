@@ -6,7 +6,7 @@ directory as a provisioning file.
 
 import asyncio
 import gc
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -17,8 +17,9 @@ from callctl import clock
 from callctl.db.listen import Listener
 from callctl.db.pool import Connection, Database
 from callctl.db.queries import queries
-from callctl.directory.calendars import dump
-from callctl.directory.models import CarrierCost, Did, Directory, Limits, Line, Reseller, Tenant
+from callctl.directory.assembly import did_of, house
+from callctl.directory.calendars import dump, provisioned_calendars
+from callctl.directory.models import Did, Directory, Limits, Reseller, Tenant
 from callctl.directory.plain import plain_rows
 from callctl.directory.rates import (
     calendar_of,
@@ -29,11 +30,11 @@ from callctl.directory.rates import (
 )
 from callctl.directory.rows import Row, Rows, read_rows
 from callctl.errors import NotFound
-from callctl.values.phone_number import PhoneNumber
 from callctl.values.tariff import Calendar, Rate, Tariff
 
 CHANNEL = "callctl_directory"
 EXPORTED_RATES_MAX = 5_000  # a file of YAML shall stay one that people can read
+_CALLBACK_TARIFFS = ("callback_tariff", "callback_carrier_tariff")
 _PAGE = 10_000  # rates asked for by id at once
 _RETRY_SECONDS = 1.0
 _LASTING_RATES = 10_000  # so many objects that looking for garbage among them would be felt
@@ -118,13 +119,21 @@ class DirectoryWatch:
     """Holds the current directory and follows every callctl apply.
 
     `reload` once before the first call, then `run` beside the calls. While PostgreSQL is away
-    the last directory stays.
+    the last directory stays. `before_use` is awaited before a new one becomes current: for what
+    it names outside the database.
     """
 
-    def __init__(self, database: Database, dsn: str) -> None:
+    def __init__(
+        self,
+        database: Database,
+        dsn: str,
+        *,
+        before_use: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
         self.current = Directory()
         self._tariffs: Mapping[int, Tariff] = {}  # those in use, by version: they never change
         self._database = database
+        self._before_use = before_use
         self._changed = asyncio.Event()
         self._listener = Listener(dsn, CHANNEL, lambda _payload: self._changed.set())
 
@@ -136,10 +145,13 @@ class DirectoryWatch:
         known = self._tariffs
         with collector_paused():
             async with self._database.transaction() as connection:
-                self.current, self._tariffs = await _load(connection, known)
-            fresh = [one for version, one in self._tariffs.items() if version not in known]
+                loaded, tariffs = await _load(connection, known)
+            fresh = [one for version, one in tariffs.items() if version not in known]
             if sum(len(tariff.rates) for tariff in fresh) >= _LASTING_RATES:
                 gc.freeze()  # the garbage collector need not look through what stays
+        if self._before_use is not None:
+            await self._before_use()
+        self.current, self._tariffs = loaded, tariffs
         _log.info("directory_loaded", revision_id=self.current.revision_id)
 
     async def run(self) -> None:
@@ -182,6 +194,8 @@ def _tariffs_in_use(rows: Rows) -> set[str | None]:
         used |= {row["tariff"] for row in found}
     for lines in rows.lines.values():
         used |= {row["carrier_tariff"] for row in lines}
+    for dids in rows.dids.values():
+        used |= {row[name] for row in dids for name in _CALLBACK_TARIFFS}
     return used
 
 
@@ -198,6 +212,7 @@ def _only_used(rows: Rows) -> Rows:
     used = _tariffs_in_use(rows)
     tariffs = [row for row in rows.tariffs if row["name"] in used]
     calendars = {row["calendar"]["name"] for row in tariffs if row["calendar"]}
+    calendars |= {row["calendar"] for row in rows.tenants}
     return replace(
         rows,
         tariffs=tariffs,
@@ -207,12 +222,13 @@ def _only_used(rows: Rows) -> Rows:
 
 def _directory(revision_id: int, rows: Rows, tariffs: Mapping[str, Tariff]) -> Directory:
     resellers = _resellers(rows.resellers, tariffs)
+    calendars = provisioned_calendars(rows.calendars)
     dids: dict[str, Did] = {}
     for row in rows.tenants:
-        tenant = _tenant(row, resellers)
-        lines = {line["id"]: _line(line, tariffs) for line in rows.lines.get(row["id"], [])}
+        lines = rows.lines.get(row["id"], [])
+        found = house(row, _tenant(row, resellers), lines, tariffs, calendars)
         for did in rows.dids.get(row["id"], []):
-            dids[did["number"]] = _did(did, tenant, tariffs, lines)
+            dids[did["number"]] = did_of(did, found, tariffs)
     return Directory(revision_id=revision_id, dids=dids)
 
 
@@ -253,39 +269,6 @@ def _tenant(row: Row, resellers: Mapping[str, Reseller]) -> Tenant:
         warn_seconds=tuple(row["warn_seconds"]),
         limits=Limits(**row["limits"]),
         reseller=resellers[row["reseller"]] if row["reseller"] else None,
-    )
-
-
-def _line(row: Row, tariffs: Mapping[str, Tariff]) -> Line:
-    return Line(
-        name=row["name"],
-        number=PhoneNumber.parse(row["number"]),
-        trunk=row["trunk"],
-        tariff=tariffs[row["tariff"]] if row["tariff"] else None,
-        ring_seconds=row["ring_seconds"],
-        areas=tuple(row["areas"]),
-        carrier=_carrier(row, tariffs),
-    )
-
-
-def _carrier(row: Row, tariffs: Mapping[str, Tariff]) -> CarrierCost | None:
-    if not row["carrier_tariff"]:
-        return None
-    return CarrierCost(
-        tariff=tariffs[row["carrier_tariff"]],
-        revenue_account_id=row["own_revenue_account_id"],
-        account_id=row["carrier_account_id"],
-    )
-
-
-def _did(row: Row, tenant: Tenant, tariffs: Mapping[str, Tariff], lines: Mapping[int, Line]) -> Did:
-    return Did(
-        number=row["number"],
-        tenant=tenant,
-        tariff=tariffs[row["tariff"]],
-        ringback=row["ringback"],
-        greeting=row["greeting"],
-        lines=tuple(lines[line_id] for line_id in row["line_ids"]),
-        blacklist=frozenset(row["blacklist"]),
-        limits=Limits(**row["limits"]),
+        recording_days=row["recording_days"],
+        switch_pin=row["switch_pin"],
     )

@@ -4,7 +4,8 @@ Made by app. `Exchange.on_event` is the ARI reader's callback; everything else h
 task per call.
 """
 
+from callctl.exchange.canary import Canary
 from callctl.exchange.exchange import Exchange
 from callctl.exchange.recovery import Recovery, read_abandoned
 
-__all__ = ["Exchange", "Recovery", "read_abandoned"]
+__all__ = ["Canary", "Exchange", "Recovery", "read_abandoned"]

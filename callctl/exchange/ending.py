@@ -2,18 +2,17 @@
 
 from datetime import datetime
 
-from callctl import clock
 from callctl.calls import Call, Leg
 from callctl.cdr import Cdr, CdrLeg, LegPrice, Record
 from callctl.values.hangup import Disposition, HangupCause
 
 
 def build_cdr(call: Call, record: Record) -> Cdr:
-    """The CDR of `call`: times from Asterisk's events, money from the record's prices."""
+    """The CDR of `call`: times on the call's clock, money from the record's prices."""
     prices = {price.leg_id: price for price in record.prices if not price.is_wholesale}
     started_at, did = call.talk_started_at, record.did
     rung = [leg for leg in call.legs[1:] if leg.is_rung]
-    ended_at = max((leg.ended_at for leg in call.legs if leg.ended_at), default=clock.now())
+    ended_at = max((leg.ended_at for leg in call.legs if leg.ended_at), default=call.clock.now())
     if started_at is not None:
         ends = [leg.ended_at for leg in (call.a_leg, call.b_leg) if leg and leg.ended_at]
         ended_at = min(ends, default=ended_at)
@@ -41,11 +40,15 @@ def build_cdr(call: Call, record: Record) -> Cdr:
         trace=record.trace,
         legs=[_leg(call, leg, prices.get(leg.leg_id)) for leg in (call.a_leg, *rung)],
         charges=[price for price in record.prices if price.is_wholesale],
+        stage=record.stage,
+        group_name=record.group_name,
+        direction=record.direction,
+        parent_call_id=record.parent_call_id,
     )
 
 
 def _leg(call: Call, leg: Leg, price: LegPrice | None) -> CdrLeg:
-    ended_at = leg.ended_at or clock.now()
+    ended_at = leg.ended_at or call.clock.now()
     return CdrLeg(
         leg_id=leg.leg_id,
         call_id=call.call_id,
@@ -68,14 +71,23 @@ def _leg(call: Call, leg: Leg, price: LegPrice | None) -> CdrLeg:
 def _disposition(call: Call, record: Record) -> Disposition:
     if call.talk_started_at is not None:
         return Disposition.ANSWERED
-    if record.reason == "no_line":
-        return call.legs[-1].disposition if len(call.legs) > 1 else Disposition.FAILED
+    if call.is_callback and call.a_leg.is_rung:
+        return call.a_leg.disposition
+    if record.reason == "no_line" and len(call.legs) > 1:
+        tried = [leg.disposition for leg in call.legs[1:]]
+        told = [one for one in tried if one is not Disposition.CANCELLED]
+        return told[-1] if told else tried[-1]
     if record.reason in {"internal_error", "database-unavailable", "ari-unavailable"}:
         return Disposition.FAILED
-    return Disposition.REJECTED if record.reason else Disposition.CANCELLED
+    if not record.reason:
+        return Disposition.CANCELLED
+    is_answered = call.a_leg.answered_at is not None  # by a menu, a queue, voicemail
+    return Disposition.NO_ANSWER if is_answered else Disposition.REJECTED
 
 
 def _a_disposition(call: Call) -> Disposition:
+    if call.is_callback and call.a_leg.is_rung:
+        return call.a_leg.disposition
     if call.a_leg.answered_at is not None:
         return Disposition.ANSWERED
     return Disposition.REJECTED if call.rejected_cause is not None else Disposition.CANCELLED

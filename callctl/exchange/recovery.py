@@ -1,19 +1,22 @@
-"""Ends what an earlier run of the switch left behind: its calls, their money, their rows.
+"""Takes up or ends what an earlier run of the switch left behind: calls, their money, their rows.
 
-Run by app at the first connect to Asterisk, before this run's calls are many. What still talks is
-hung up and charged to this moment; what is gone is charged as far as it was proven.
+Run by app at the first connect to Asterisk, before this run's calls are many. Who talks goes on
+talking, who waits in a queue goes on waiting. Other calls are hung up. What is gone is charged as
+far as it is proven: to where Asterisk's own record says it ended, else to what was posted.
 """
 
+import asyncio
 import uuid
 from collections.abc import Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import structlog
 
 from callctl import clock
 from callctl.ari.client import AriClient
-from callctl.cdr import Cdr, CdrLeg, LegPrice
+from callctl.cdr import Cdr, CdrLeg, Direction, LegPrice, Stage
 from callctl.charging import Role
 from callctl.charging.abandoned import (
     Settled,
@@ -23,10 +26,15 @@ from callctl.charging.abandoned import (
 )
 from callctl.db.pool import Database
 from callctl.db.queries import queries
+from callctl.exchange.adoption import Adopter
+from callctl.exchange.exchange import Exchange
+from callctl.exchange.witness import Witness
+from callctl.flows import memory
 from callctl.flows.desk import Desk
 from callctl.values.hangup import Disposition, HangupCause
 from callctl.values.ids import bridge_id, derived_id
 
+_ROW_SECONDS_MAX = 30.0  # from a reservation to its live call's row
 _WHOLESALE = frozenset({Role.RESELLER, Role.CARRIER})
 _log = structlog.get_logger()
 
@@ -35,35 +43,71 @@ class Recovery:
     """The calls that were live when an earlier run ended; made before the first new call."""
 
     def __init__(
-        self, ari: AriClient, database: Database, desk: Desk, abandoned: "Abandoned"
+        self,
+        ari: AriClient,
+        database: Database,
+        desk: Desk,
+        exchange: Exchange,
+        abandoned: "Abandoned",
+        *,
+        legs_path: Path | None,
     ) -> None:
         self._ari = ari
         self._database = database
         self._desk = desk
+        self._exchange = exchange
+        self._legs_path = legs_path
         self._rows = list(abandoned.calls)
         self._unclaimed = list(abandoned.reservations)
 
     async def run(self) -> None:
-        """End each call; one that can't be ended now is logged and tried at the next start."""
+        """Take up or end each; one that can't be ended is logged and tried at the next start."""
         unclaimed, self._unclaimed = self._unclaimed, []
         await release_unclaimed(self._desk.teller, unclaimed)
         rows, self._rows = self._rows, []
         if not rows:
             return
-        alive = {channel.id for channel in await self._ari.channels.list()}
-        for row in rows:
+        alive = {channel.id: channel for channel in await self._ari.channels.list()}
+        ids = [one for row in rows for one in _channel_ids(row) if one not in alive]
+        witness = await asyncio.to_thread(Witness.read, self._legs_path, ids)
+        adopter = Adopter(
+            *(self._ari, self._database, self._desk, self._exchange.register, alive, witness)
+        )
+        for row in sorted(rows, key=lambda row: row["setup_at"]):
             try:
-                await self._end(row, alive)
+                if not await self._adopt(row, adopter):
+                    await self._end(row, adopter)
             except Exception:  # noqa: BLE001 - one bad row must not keep the switch from its calls
                 _log.exception("call_not_recovered", call_id=str(row["call_id"]))
 
-    async def _end(self, row: Any, alive: set[str]) -> None:
-        ours = [one for one in (row["a_channel_id"], row["b_channel_id"]) if one in alive]
+    async def _adopt(self, row: Any, adopter: Adopter) -> bool:
+        """Go on with the call; False when that can't be."""
+        adopted = await adopter.adopt(row)
+        if adopted is None:
+            return False
+        await self._hang_up_strangers(row, adopter, adopted.call.channel_ids)
+        self._exchange.adopt(adopted.call, adopted.record, adopted.resumed)
+        _log.warning("call_adopted", call_id=str(row["call_id"]), stage=row["stage"])
+        return True
+
+    async def _hang_up_strangers(self, row: Any, adopter: Adopter, known: Sequence[str]) -> None:
+        """End what was made for the call and does not talk: lines that rang, whispers."""
+        for channel in adopter.alive.values():
+            is_ours = str(row["call_id"]) in channel.dialplan.app_data
+            if is_ours and channel.id not in known and channel.id != row["a_channel_id"]:
+                await self._ari.channels.hangup(channel.id)
+
+    async def _end(self, row: Any, adopter: Adopter) -> None:
+        ours = [one for one in _channel_ids(row) if one in adopter.alive]
         for channel_id in ours:
             await self._ari.channels.hangup(channel_id, reason_code=HangupCause.TEMPORARY_FAILURE)
+        await self._hang_up_strangers(row, adopter, ours)
         await self._ari.bridges.destroy(bridge_id(row["call_id"]))
+        await self._desk.lines.release_seats([row["call_id"]])
+        if row["stage"] == Stage.QUEUED:  # else he may be promised a callback, and keeps it
+            await self._desk.queues.release_places([row["call_id"]])
         ended_at = clock.now()
-        proven = ended_at if row["a_channel_id"] in alive else None
+        proven = _proven_end(row, adopter, ended_at)
         teller, settled = self._desk.teller, []
         for charge in row["charges"]:
             paid = await settle_abandoned(self._database, teller, charge, proven)
@@ -75,6 +119,19 @@ class Recovery:
         _log.warning("call_recovered", call_id=str(row["call_id"]), was_alive=bool(ours))
 
 
+def _channel_ids(row: Any) -> list[str]:
+    return [one for one in (row["a_channel_id"], row["b_channel_id"]) if one is not None]
+
+
+def _proven_end(row: Any, adopter: Adopter, now: datetime) -> datetime | None:
+    """Until when the call is known to have gone on: now, while all its channels live."""
+    dead = [one for one in _channel_ids(row) if one not in adopter.alive]
+    ends = [end for one in dead if (end := adopter.witness.hung_up_at(one)) is not None]
+    if len(ends) < len(dead):
+        return None
+    return min(ends, default=now)
+
+
 class Abandoned(NamedTuple):
     """What nobody looks after any more: rows of live calls, and reservations without one."""
 
@@ -82,11 +139,13 @@ class Abandoned(NamedTuple):
     reservations: list[Any]
 
 
-async def read_abandoned(database: Database) -> Abandoned:
-    """What an earlier run left; read before this run takes its first call."""
+async def read_abandoned(database: Database, asterisk: str | None) -> Abandoned:
+    """What an earlier run of the switch of this Asterisk left; read before the first call."""
     return Abandoned(
-        calls=await queries.read_abandoned_calls(database),
-        reservations=await queries.read_unclaimed_reservations(database),
+        calls=await queries.read_abandoned_calls(database, asterisk=asterisk),
+        reservations=await queries.read_unclaimed_reservations(
+            database, asterisk=asterisk, row_seconds_max=_ROW_SECONDS_MAX
+        ),
     )
 
 
@@ -117,6 +176,10 @@ def _cdr(row: Any, ended_at: datetime, settled: Sequence[tuple[dict[str, Any], S
         trace=[{"rule": "recovery", "matched": True, "why": why}],
         legs=[*retail, *_free_line(row, retail, ended_at)],
         charges=[_price(*one) for one in settled if one[0]["role"] in _WHOLESALE],
+        stage=row["stage"],
+        group_name=row["group_name"],
+        direction=row["direction"] or Direction.INBOUND,
+        parent_call_id=memory.parent_of(row["memory"]),
     )
 
 

@@ -11,8 +11,10 @@ from typing import Any
 
 import structlog
 
+from callctl import clock
+from callctl.callbacks import Callbacks
 from callctl.calls import Call
-from callctl.cdr import Journal, LegPrice, LiveCall, Record
+from callctl.cdr import Journal, LegPrice, LiveCall, Record, Stage
 from callctl.charging import (
     Bill,
     Charge,
@@ -21,16 +23,25 @@ from callctl.charging import (
     LimitBook,
     Neighbours,
     Payer,
+    Resumed,
     Role,
     SlicePolicy,
     Warnings,
     open_charge,
 )
-from callctl.directory.areas import AreaTable
-from callctl.directory.models import Directory, Tenant
+from callctl.directory.manual_switch import ManualSwitches
+from callctl.directory.models import Did, Directory, Tenant
 from callctl.directory.rates import calendar_json
 from callctl.errors import DatabaseUnavailable
+from callctl.flows import memory
+from callctl.flows.caller_rate import CallerRates
 from callctl.ledger import Teller
+from callctl.queues import LineBook, Queues
+from callctl.recording import Recordings
+from callctl.routing import Facts
+from callctl.values.area import Area
+from callctl.values.phone_number import PhoneNumber
+from callctl.voicemail import Voicemails
 
 _log = structlog.get_logger()
 
@@ -40,24 +51,57 @@ class Desk:
     """The services that flows use."""
 
     directory: Callable[[], Directory]
-    areas: AreaTable
+    area_of: Callable[[PhoneNumber], Area]
     teller: Teller
     limits: LimitBook
     neighbours: Neighbours
     journal: Journal
     policy: SlicePolicy
+    lines: LineBook
+    queues: Queues
+    caller_rates: CallerRates
+    voicemails: Voicemails
+    recordings: Recordings
+    callbacks: Callbacks
+    switches: ManualSwitches
+    is_database_up: Callable[[], bool]
+
+    def facts(self, call: Call, record: Record, did: Did, *, recent_calls: int = 1) -> Facts:
+        """What routing may know of the call at this moment."""
+        return Facts(
+            did=did,
+            caller=call.caller,
+            area=record.area,
+            at=clock.now(),
+            seed=call.call_id.int,
+            lines=self.lines.states(did),
+            queues=self.queues.states(did),
+            turns=self.lines.turns(did.number),
+            recent_calls=recent_calls,
+            diverted_from=record.diverted_from,
+        )
 
     @asynccontextmanager
     async def charged(
-        self, call: Call, record: Record, bill: Bill, *, beside: Awaitable[None] | None
+        self,
+        call: Call,
+        record: Record,
+        bill: Bill | None,
+        *,
+        beside: Awaitable[None] | None = None,
+        resumed: Resumed | None = None,
     ) -> AsyncIterator[Charge]:
         """The money of `call`: reserved on entering, settled and noted in `record` on leaving.
 
-        `beside` is done while the ledger answers.
+        `beside` is done while the ledger answers. `resumed` instead of a bill: money that an
+        earlier run of the switch holds.
         """
         tenant = _tenant(record)
         warnings = Warnings(tenant.warn_seconds)
         charge = Charge(self.teller, self.policy, warnings, self.neighbours, on_news=call.wake)
+        if resumed is not None:
+            began_at = resumed.began_at
+            charge.resume(resumed, call.clock.monotonic_of(began_at) if began_at else None)
         self.note(live_call(call, record, charge, bill))
         try:
             async with open_charge(
@@ -83,6 +127,7 @@ class Desk:
 def live_call(call: Call, record: Record, charge: Charge, bill: Bill | None = None) -> LiveCall:
     """The call's row as of now: who talks, who pays, until when it is paid."""
     b_leg, started_at = call.b_leg, call.talk_started_at
+    stage = record.stage if started_at is None else Stage.TALKING
     payers = charge.payers if bill is None else list(bill.payers)
     counts = charge.counts if bill is None else bill.counts
     tenant = _tenant(record)
@@ -93,7 +138,7 @@ def live_call(call: Call, record: Record, charge: Charge, bill: Bill | None = No
         account_id=tenant.account_id,
         caller=call.caller.text,
         area=str(record.area),
-        stage="ringing" if started_at is None else "talking",
+        stage=stage,
         setup_at=call.a_leg.setup_at,
         answered_at=started_at,
         line=b_leg.line if b_leg else record.ringing_line,
@@ -106,6 +151,10 @@ def live_call(call: Call, record: Record, charge: Charge, bill: Bill | None = No
             *(payer.reservation_id for payer in payers if not payer.is_free),
             *(counted.reservation_id for counted in counts),
         ],
+        direction=record.direction,
+        group_name=record.group_name,
+        begun_at=call.a_leg.answered_at,
+        memory=memory.remember(call, record) if stage in memory.LASTING else None,
     )
 
 
@@ -120,6 +169,7 @@ def _charge_row(payer: Payer, call: Call, charge: Charge) -> dict[str, Any]:
     return {
         "leg_id": str(payer.leg_id),
         "role": account.role,
+        "limit": account.limit,
         "account": account.name,
         "account_id": account.id,
         "payee_account_id": account.payee_id,

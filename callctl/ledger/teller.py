@@ -12,6 +12,7 @@ from typing import Any
 import asyncpg
 
 from callctl.db.batch import LINGER_SECONDS, Batcher
+from callctl.db.lease import Owner
 from callctl.db.pool import Database
 from callctl.db.queries import queries
 from callctl.errors import (
@@ -48,8 +49,11 @@ class Teller:
     account; the others pass.
     """
 
-    def __init__(self, database: Database, *, may_linger: bool = True) -> None:
+    def __init__(
+        self, database: Database, *, owner: Owner | None = None, may_linger: bool = True
+    ) -> None:
         self._database = database
+        self._owner = owner  # a switch writes while it owns its Asterisk; commands have none
         self._may_linger = may_linger  # ends wait a moment to share their commits
         self._batcher: Batcher[Step, Answers | LedgerError] = Batcher(
             self._flush,
@@ -138,6 +142,8 @@ class Teller:
         numbered = [(n, request) for n, step in enumerate(steps) for request in step]
         rows = await queries.apply_requests(
             self._database,
+            asterisk=self._owner.asterisk if self._owner else None,
+            epoch=self._owner.epoch if self._owner else None,
             steps=[n for n, _ in numbered],
             ids=[request.id for _, request in numbered],
             kinds=[request.kind for _, request in numbered],

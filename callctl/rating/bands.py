@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from callctl.values.tariff import WEEKDAYS, Band, Calendar, DayKind, Rate
+from callctl.values.tariff import Band, Calendar, Rate, is_one_of
 
 MS_PER_MINUTE = 60_000
 FIRST_STEP = "first step"
@@ -135,26 +135,12 @@ def _fits(band: Band, local_date: date, minute: int, calendar: Calendar | None) 
     """Whether the band has that minute, begun on that date or, wrapping, on the one before."""
     if band.from_minute < band.to_minute:
         is_inside = band.from_minute <= minute < band.to_minute
-        return is_inside and _has_day(band.days, local_date, calendar)
+        return is_inside and is_one_of(band.days, local_date, calendar)
     if minute >= band.from_minute:
-        return _has_day(band.days, local_date, calendar)
+        return is_one_of(band.days, local_date, calendar)
     if minute < band.to_minute:
-        return _has_day(band.days, local_date - timedelta(days=1), calendar)
+        return is_one_of(band.days, local_date - timedelta(days=1), calendar)
     return False
-
-
-def _has_day(days: tuple[str, ...], local_date: date, calendar: Calendar | None) -> bool:
-    if not days:
-        return True
-    listed = calendar.days.get(local_date) if calendar else None
-    weekday = local_date.weekday()
-    is_weekend = weekday >= 5
-    if listed is None:
-        kind = "restday" if is_weekend else "workday"
-        return WEEKDAYS[weekday] in days or kind in days
-    if listed is DayKind.WORKDAY:
-        return "workday" in days
-    return "holiday" in days or (is_weekend and "restday" in days)
 
 
 def _stretches(begin_ms: int, zone: ZoneInfo) -> Iterator[tuple[int, int]]:

@@ -16,7 +16,7 @@ import aiohttp
 
 from callctl import clock
 from callctl.errors import StackFailed, ToolMissing
-from callctl.stack import site
+from callctl.stack import site, sounds
 from callctl.stack.ports import Ports
 
 IMAGE = "localhost/callctl-asterisk:22"
@@ -28,18 +28,28 @@ _KILL_TRIES = 10
 _KILL_SECONDS = 2.0
 _SOUNDS = "/usr/share/asterisk/sounds"
 _CEL = "/var/log/asterisk/cel-custom"
+_RECORDINGS = "/var/spool/asterisk/recording"
 
 
 class Asterisk:
     """An Asterisk on 127.0.0.1 with this project's configuration; `async with` starts and stops it.
 
     `root` is the project's folder, `var_dir` the instance's; the log is in
-    var_dir/log/asterisk.log, Asterisk's own record of answers and hang-ups at `legs_path`.
+    var_dir/log/asterisk.log, Asterisk's own record of answers and hang-ups at `legs_path`, what it
+    records of calls in `recordings_path`, what it plays in `sounds_path`: put together from the
+    checkout's prompts and those of the folder `prompts` (what `callctl prompts build` makes).
     Passwords are made once per instance.
     """
 
     def __init__(
-        self, var_dir: Path, ports: Ports, *, root: Path, name: str, bench: bool = False
+        self,
+        var_dir: Path,
+        ports: Ports,
+        *,
+        root: Path,
+        name: str,
+        bench: bool = False,
+        prompts: Path | None = None,
     ) -> None:
         self.ports = ports
         self.log_path = var_dir / "log" / "asterisk.log"
@@ -51,6 +61,9 @@ class Asterisk:
         self._folder = (var_dir / "asterisk").resolve()
         self._generated = self._folder / "generated"
         self.legs_path = self._folder / "cel" / "legs.csv"
+        self.recordings_path = self._folder / "recording"
+        self.sounds_path = (var_dir / "sounds").resolve()
+        self._prompts = prompts or self._root / "var" / "prompts"
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         keys = site.passwords(self._folder / "passwords.json")
         self.ari_password, self.ami_password = keys.ari, keys.ami
@@ -79,8 +92,11 @@ class Asterisk:
         self._generated.mkdir(exist_ok=True, mode=0o700)
         for file_name, text in self._files.items():
             site.write_private(self._generated / file_name, text)
-        self.legs_path.parent.mkdir(exist_ok=True)
-        self.legs_path.parent.chmod(0o777)  # for the container's user; nobody else gets this far
+        for written in (self.legs_path.parent, self.recordings_path):
+            written.mkdir(exist_ok=True)
+            written.chmod(0o777)  # for the container's user; nobody else gets this far
+        committed = self._root / "asterisk-conf" / "sounds"
+        sounds.put_together(self.sounds_path, committed=committed, built=self._prompts)
         self.log_path.parent.mkdir(parents=True, exist_ok=True)
         with self.log_path.open("wb") as log:
             self._process = await asyncio.create_subprocess_exec(
@@ -147,9 +163,10 @@ class Asterisk:
             *("--rm", "--name", self.container, "--network", "host"),
             *("--volume", f"{self._root}/asterisk-conf:/etc/asterisk:ro"),
             *("--volume", f"{self._root}/dialplan:/etc/asterisk-dialplan:ro"),
-            *("--volume", f"{self._root}/asterisk-conf/sounds:{_SOUNDS}:ro"),
+            *("--volume", f"{self.sounds_path}:{_SOUNDS}:ro"),
             *("--volume", f"{self._generated}:/etc/asterisk-site:ro"),
             *("--volume", f"{self.legs_path.parent}:{_CEL}"),
+            *("--volume", f"{self.recordings_path}:{_RECORDINGS}"),
             IMAGE,
         ]
 

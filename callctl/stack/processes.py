@@ -6,6 +6,7 @@ Each child dies with its parent, even by kill -9, and writes all it says to one 
 import asyncio
 import os
 import secrets
+import signal
 import socket
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -88,13 +89,15 @@ class Child:
             ended.cancel()
             ready.cancel()
 
-    async def stop(self, deadline_seconds: float = 20.0) -> int | None:
+    async def stop(
+        self, signum: signal.Signals = signal.SIGTERM, *, deadline_seconds: float = 20.0
+    ) -> int | None:
         """Ask it to end, then make it; returns its exit code, None when it did not run."""
         process, self._process = self._process, None
         if process is None:
             return None
         if process.returncode is None:
-            process.terminate()
+            process.send_signal(signum)
         try:
             async with asyncio.timeout(deadline_seconds):
                 return await process.wait()

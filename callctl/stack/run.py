@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import fcntl
 import shlex
+import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
@@ -82,6 +83,9 @@ class Stack:
         return {
             "CALLCTL_DATABASE_URL": self.database_url,
             "CALLCTL_VAR_DIR": str(self.var_dir),
+            "CALLCTL_SOUNDS_DIR": str(self.asterisk.sounds_path),
+            "CALLCTL_RECORDINGS_DIR": str(self.asterisk.recordings_path),
+            "CALLCTL_LEGS_PATH": str(self.asterisk.legs_path),
             "CALLCTL_ARI_URL": self.asterisk.ari_url,
             "CALLCTL_ARI_USER": self.asterisk.ari_user,
             "CALLCTL_ARI_PASSWORD": self.asterisk.ari_password,
@@ -128,8 +132,12 @@ class Stack:
         await self.switch.start(self.environment | dict(environment or {}))
 
     async def stop_switch(self) -> None:
-        """Stop `callctl switch` in order; calls go on in Asterisk to their paid time."""
+        """Stop `callctl switch` in order; calls go on in Asterisk, for the next one to take up."""
         await self.switch.stop()
+
+    async def _end_switch(self) -> None:
+        """Stop `callctl switch` with its calls: Asterisk ends as well."""
+        await self.switch.stop(signal.SIGINT)
 
     async def start_web(self, environment: Mapping[str, str] | None = None) -> None:
         """Start `callctl web`; returns when it listens."""
@@ -175,7 +183,7 @@ class Stack:
             await self.asterisk.start()
             self._opened.push_async_callback(self._stop_part, "Asterisk", self.asterisk.stop)
         self._write_environment()
-        self._opened.push_async_callback(self._stop_part, "switch", self.stop_switch)
+        self._opened.push_async_callback(self._stop_part, "switch", self._end_switch)
         async with self._step("switch"):
             await self.start_switch()
         self._opened.push_async_callback(self._stop_part, "web", self.stop_web)

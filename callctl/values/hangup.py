@@ -14,6 +14,7 @@ class HangupCause(IntEnum):
     NO_ANSWER = 19
     REJECTED = 21
     NUMBER_CHANGED = 22
+    ANSWERED_ELSEWHERE = 26
     OUT_OF_ORDER = 27
     INVALID_NUMBER = 28
     CONGESTION = 34
@@ -42,6 +43,7 @@ _DISPOSITION = {
     HangupCause.NO_USER_RESPONSE: Disposition.NO_ANSWER,
     HangupCause.NO_ANSWER: Disposition.NO_ANSWER,
     HangupCause.REJECTED: Disposition.REJECTED,
+    HangupCause.ANSWERED_ELSEWHERE: Disposition.CANCELLED,
     HangupCause.CONGESTION: Disposition.CONGESTED,
     HangupCause.SWITCH_CONGESTION: Disposition.CONGESTED,
 }

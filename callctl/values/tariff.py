@@ -1,6 +1,6 @@
 """Tariffs and rates as data: loaded by directory, priced by rating, kept by each call's CDR."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
@@ -23,6 +23,21 @@ class Calendar:
 
     name: str
     days: Mapping[date, DayKind]
+
+
+def is_one_of(days: Collection[str], local_date: date, calendar: Calendar | None) -> bool:
+    """Whether the date is one of `days`, words as in Band; of none, each date is."""
+    if not days:
+        return True
+    listed = calendar.days.get(local_date) if calendar else None
+    weekday = local_date.weekday()
+    is_weekend = weekday >= 5
+    if listed is None:
+        kind = "restday" if is_weekend else "workday"
+        return WEEKDAYS[weekday] in days or kind in days
+    if listed is DayKind.WORKDAY:
+        return "workday" in days
+    return "holiday" in days or (is_weekend and "restday" in days)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from callctl.views.models import Account, Cdr, CdrFilter, CdrLeg, Entry, LiveCall, LiveCharge
 from callctl.views.store import Views
+from callctl.views.unanswered import FileAccess, MissedCall, MissedReason, Recording, Voicemail
 
 __all__ = [
     "Account",
@@ -9,7 +10,12 @@ __all__ = [
     "CdrFilter",
     "CdrLeg",
     "Entry",
+    "FileAccess",
     "LiveCall",
     "LiveCharge",
+    "MissedCall",
+    "MissedReason",
+    "Recording",
     "Views",
+    "Voicemail",
 ]

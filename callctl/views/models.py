@@ -34,7 +34,7 @@ class LiveCharge:
 
 @dataclass(frozen=True, slots=True)
 class LiveCall:
-    """A call of this moment; `stage` is ringing or talking."""
+    """A call of this moment; `stage` is how far it has got: callctl.cdr.Stage."""
 
     call_id: UUID
     did: str
@@ -106,6 +106,10 @@ class Cdr:
     currency: str | None
     sip_call_id: str
     revision_id: int | None
+    stage: str | None
+    group_name: str | None
+    direction: str | None
+    parent_call_id: UUID | None
     trace: Any
     legs: tuple[CdrLeg, ...]
 

@@ -11,6 +11,7 @@ from callctl.errors import AccountUnknown, InvalidInput
 from callctl.values.phone_number import PhoneNumber
 from callctl.values.tariff import Rate
 from callctl.views.models import Account, Cdr, CdrFilter, CdrLeg, Entry, LiveCall, LiveCharge
+from callctl.views.unanswered import FileAccess, MissedCall, MissedReason, Recording, Voicemail
 
 ROWS_MAX = 1000
 _LIVE_CALLS_MAX = 10_000
@@ -29,16 +30,42 @@ class Views:
 
     async def cdrs(self, wanted: CdrFilter) -> list[Cdr]:
         """The latest calls that match, newest first, with their legs."""
-        rows = await queries.read_cdrs(
-            self._connection,
-            dids=_spellings(wanted.did),
-            callers=_spellings(wanted.caller),
-            tenant=wanted.tenant,
-            since=wanted.since,
-            limit=_limit(wanted.limit),
-        )
+        rows = await queries.read_cdrs(self._connection, **_conditions(wanted))
         legs = await self._legs([row["call_id"] for row in rows])
         return [Cdr(**row, legs=tuple(legs[row["call_id"]])) for row in rows]
+
+    async def cdr(self, call_id: UUID) -> Cdr | None:
+        """The call of that id, with its legs; None when there is none, or it has not ended."""
+        legs = await self._legs([call_id])
+        rows = await queries.read_cdr(self._connection, call_id=call_id)
+        return next((Cdr(**row, legs=tuple(legs[call_id])) for row in rows), None)
+
+    async def missed(
+        self, wanted: CdrFilter, reason: MissedReason | None = None
+    ) -> list[MissedCall]:
+        """The latest calls that no line talked with, newest first."""
+        rows = await queries.read_missed_calls(
+            self._connection, reason=reason, **_conditions(wanted)
+        )
+        return [
+            MissedCall(**row | {"reason": MissedReason(row["reason"])}) for row in map(dict, rows)
+        ]
+
+    async def voicemails(self, wanted: CdrFilter) -> list[Voicemail]:
+        """The latest voicemails that match, newest first; those whose file was deleted too."""
+        rows = await queries.read_voicemails(self._connection, **_conditions(wanted))
+        return [Voicemail(**row) for row in rows]
+
+    async def recordings(self, wanted: CdrFilter) -> list[Recording]:
+        """The latest recorded talks that match, newest first; those deleted since too."""
+        rows = await queries.read_recordings(self._connection, **_conditions(wanted))
+        return [Recording(**row) for row in rows]
+
+    async def file_accesses(self, call_id: UUID) -> list[FileAccess]:
+        """Who took out or deleted what was recorded of a call, its voicemail too."""
+        names = [f"{call_id}.wav", f"{call_id}-voicemail.wav"]
+        rows = await queries.read_file_accesses(self._connection, file_names=names)
+        return [FileAccess(**row) for row in rows]
 
     async def accounts(self, *, with_limits: bool = True) -> list[Account]:
         """Every account, by kind and name; those of limits and their counterparts if wanted."""
@@ -103,6 +130,17 @@ def _limit(limit: int) -> int:
     if not 1 <= limit <= ROWS_MAX:
         raise InvalidInput(f"limit is {limit}: ask for 1 to {ROWS_MAX} rows")
     return limit
+
+
+def _conditions(wanted: CdrFilter) -> dict[str, Any]:
+    """What a query that narrows calls is asked with."""
+    return {
+        "dids": _spellings(wanted.did),
+        "callers": _spellings(wanted.caller),
+        "tenant": wanted.tenant,
+        "since": wanted.since,
+        "limit": _limit(wanted.limit),
+    }
 
 
 def _spellings(text: str | None) -> list[str] | None:

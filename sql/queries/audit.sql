@@ -397,6 +397,7 @@ ORDER BY c.leg_id;
 -- A table of this session's own, gone with it, for what Asterisk wrote.
 CREATE TEMPORARY TABLE asterisk_events (
     channel_id text NOT NULL,
+    linked_id text NOT NULL,
     is_answer boolean NOT NULL,
     at_micros bigint NOT NULL
 );
@@ -413,10 +414,12 @@ WHERE is_answer;
 -- name: prove_asterisk_legs
 -- Each leg that Asterisk saw answered is one leg of a CDR, and the other way round, as long to
 -- within a second. Left out: what was answered before :since, what ended less than
--- :grace_seconds before the file was read, and what still lives.
+-- :grace_seconds before the file was read, and what belongs to a call that still lives: a line
+-- that answered and did not take the call may have ended long before it.
 WITH theirs AS (
     SELECT
         channel_id,
+        min(linked_id) AS linked_id,
         count(*) FILTER (WHERE is_answer) AS answers,
         count(*) FILTER (WHERE NOT is_answer) AS hangups,
         to_timestamp(min(at_micros) FILTER (WHERE is_answer) / 1000000.0) AS answered_at,
@@ -440,7 +443,8 @@ WITH theirs AS (
     FROM live_calls
 ), both_sides AS (
     SELECT
-        coalesce(t.channel_id, o.channel_id) AS channel_id, t.answers, t.hangups, o.legs, o.leg_id,
+        coalesce(t.channel_id, o.channel_id) AS channel_id, t.linked_id, t.answers, t.hangups,
+        o.legs, o.leg_id,
         coalesce(t.answered_at, o.answered_at) AS answered_at,
         coalesce(t.ended_at, o.ended_at) AS ended_at,
         extract(EPOCH FROM t.ended_at - t.answered_at) AS their_seconds,
@@ -457,7 +461,10 @@ WITH theirs AS (
         AND b.answered_at >= :since
         AND coalesce(b.ended_at, b.answered_at)
         < :read_at::timestamptz - make_interval(secs => :grace_seconds)
-        AND NOT (b.legs IS NULL AND b.channel_id IN (SELECT l.channel_id FROM live AS l))
+        AND NOT (
+            b.legs IS NULL
+            AND EXISTS (SELECT FROM live AS l WHERE l.channel_id IN (b.channel_id, b.linked_id))
+        )
     UNION ALL
     SELECT
         b.channel_id AS subject, 'answers in the file, of leg ' || b.leg_id AS what, '1' AS expected,

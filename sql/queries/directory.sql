@@ -135,6 +135,10 @@ SELECT
     t.timezone,
     t.warn_seconds,
     t.limits,
+    t.recording_days,
+    t.switch_pin,
+    nullif(t.answering, '{}') AS answering,
+    c.name AS calendar,
     t.reseller_id,
     s.name AS reseller,
     t.account_id,
@@ -146,6 +150,7 @@ SELECT
     coalesce(o.amount_micros, 0) AS opening_balance_micros
 FROM tenants AS t
 INNER JOIN accounts AS a ON t.account_id = a.id
+LEFT JOIN calendars AS c ON t.calendar_id = c.id
 LEFT JOIN resellers AS s ON t.reseller_id = s.id
 INNER JOIN accounts AS r
     ON r.name = 'revenue:' || coalesce('reseller:' || s.name, a.currency)
@@ -163,6 +168,13 @@ SELECT
     l.trunk,
     l.ring_seconds,
     l.areas,
+    l.is_on,
+    l.schedule,
+    l.capacity,
+    l.confirm_key,
+    l.is_announced,
+    l.wrap_up_seconds,
+    l.is_recorded,
     t.name AS tariff,
     c.name AS carrier_tariff,
     k.id AS carrier_account_id,
@@ -178,22 +190,47 @@ WHERE l.tenant_id = ANY(:tenant_ids::bigint [])
 ORDER BY l.id;
 
 -- name: read_directory_dids
+-- Where there is nothing in an object, as for most, there is none to decode.
 SELECT
     d.id,
     d.tenant_id,
     d.number,
     d.ringback,
     d.greeting,
+    d.is_barge_in,
+    d.target,
+    d.strategy,
+    nullif(d.routes, '[]') AS routes,
+    d.lists,
+    d.calls_per_caller_minute,
+    d.schedule,
+    d.closed,
+    d.is_recorded,
+    nullif(d.extras, '{}') AS extras,
     d.limits,
     t.name AS tariff,
+    coalesce(w.position, 'schedule') AS switch,
+    d.callback_trunk,
+    d.callback_ring_seconds,
+    b.name AS callback_tariff,
+    c.name AS callback_carrier_tariff,
+    k.id AS carrier_account_id,
+    r.id AS own_revenue_account_id,
     ARRAY(
         SELECT x.line_id FROM did_lines AS x WHERE x.did_id = d.id ORDER BY x.position
     ) AS line_ids,
     ARRAY(
-        SELECT b.number FROM blacklist_entries AS b WHERE b.did_id = d.id ORDER BY b.number
+        SELECT e.number FROM blacklist_entries AS e WHERE e.did_id = d.id ORDER BY e.number
     ) AS blacklist
 FROM dids AS d
+INNER JOIN tenants AS n ON d.tenant_id = n.id
+INNER JOIN accounts AS a ON n.account_id = a.id
 INNER JOIN tariffs AS t ON d.tariff_id = t.id
+LEFT JOIN did_switches AS w ON d.number = w.did
+LEFT JOIN tariffs AS b ON d.callback_tariff_id = b.id
+LEFT JOIN tariffs AS c ON d.callback_carrier_tariff_id = c.id
+LEFT JOIN accounts AS k ON k.name = 'carrier:' || d.callback_trunk || ':' || a.currency
+LEFT JOIN accounts AS r ON r.name = 'revenue:' || a.currency
 WHERE d.tenant_id = ANY(:tenant_ids::bigint [])
 ORDER BY d.id;
 
@@ -204,12 +241,26 @@ FROM dids AS d
 INNER JOIN tenants AS t ON d.tenant_id = t.id
 WHERE d.number = ANY(:numbers::text []);
 
+-- name: find_line_owners
+-- Lines of other tenants than the named whose numbers are among these.
+SELECT l.number, l.name, t.name AS tenant
+FROM lines AS l
+INNER JOIN tenants AS t ON l.tenant_id = t.id
+WHERE l.number = ANY(:numbers::text []) AND t.name <> ALL(:tenants::text []);
+
+-- name: find_audio
+-- The audio that tenants have uploaded.
+SELECT a.tenant, a.name
+FROM audio_files AS a
+WHERE a.tenant = ANY(:tenants::text []);
+
 -- name: find_tariff_users
--- Who is priced by the tariff: DIDs, lines (with their numbers) and resellers; not those of the
--- named tenants and resellers.
+-- Who is priced by the tariff: DIDs with their callbacks, lines (with their numbers) and
+-- resellers; not those of the named tenants and resellers.
 SELECT 'DID' AS kind, d.number AS name, n.name AS tenant, NULL AS number
 FROM dids AS d
-INNER JOIN tariffs AS t ON d.tariff_id = t.id
+INNER JOIN tariffs AS t
+    ON t.id IN (d.tariff_id, d.callback_tariff_id, d.callback_carrier_tariff_id)
 INNER JOIN tenants AS n ON d.tenant_id = n.id
 WHERE t.name = :tariff AND n.name <> ALL(:tenants::text [])
 UNION ALL
@@ -370,18 +421,25 @@ FROM callctl_ledger_apply_v1(
 
 -- name: write_tenant$
 INSERT INTO tenants (
-    name, language, timezone, account_id, warn_seconds, limits, reseller_id
+    name, language, timezone, account_id, warn_seconds, limits, reseller_id, calendar_id,
+    recording_days, switch_pin, answering
 )
 VALUES (
     :name, :language, :timezone, :account_id, :warn_seconds::integer [], :limits,
-    (SELECT r.id FROM resellers AS r WHERE r.name = :reseller)
+    (SELECT r.id FROM resellers AS r WHERE r.name = :reseller),
+    (SELECT c.id FROM calendars AS c WHERE c.name = :calendar),
+    :recording_days, :switch_pin, :answering
 )
 ON CONFLICT (name) DO UPDATE SET
     language = excluded.language,
     timezone = excluded.timezone,
     warn_seconds = excluded.warn_seconds,
     limits = excluded.limits,
-    reseller_id = excluded.reseller_id
+    reseller_id = excluded.reseller_id,
+    calendar_id = excluded.calendar_id,
+    recording_days = excluded.recording_days,
+    switch_pin = excluded.switch_pin,
+    answering = excluded.answering
 RETURNING id;
 
 -- name: remove_dids!
@@ -403,16 +461,21 @@ DELETE FROM lines WHERE tenant_id = :tenant_id AND name <> ALL(:kept::text []);
 
 -- name: write_lines!
 INSERT INTO lines (
-    tenant_id, name, number, trunk, tariff_id, carrier_tariff_id, ring_seconds, areas
+    tenant_id, name, number, trunk, tariff_id, carrier_tariff_id, ring_seconds, areas, is_on,
+    schedule, capacity, confirm_key, is_announced, wrap_up_seconds, is_recorded
 )
-SELECT :tenant_id, l.name, l.number, l.trunk, t.id, c.id, l.ring_seconds, l.areas
+SELECT
+    :tenant_id, l.name, l.number, l.trunk, t.id, c.id, l.ring_seconds, l.areas, l.is_on,
+    l.schedule, l.capacity, l.confirm_key, l.is_announced, l.wrap_up_seconds, l.is_recorded
 FROM ROWS FROM (
     jsonb_to_recordset(:lines::jsonb) AS (
         name text, number text, trunk text, tariff text, carrier_tariff text,
-        ring_seconds integer, areas text []
+        ring_seconds integer, areas text [], is_on boolean, schedule text, capacity integer,
+        confirm_key text, is_announced boolean, wrap_up_seconds integer, is_recorded boolean
     )
 ) WITH ORDINALITY AS l (
-    name, number, trunk, tariff, carrier_tariff, ring_seconds, areas, position
+    name, number, trunk, tariff, carrier_tariff, ring_seconds, areas, is_on, schedule, capacity,
+    confirm_key, is_announced, wrap_up_seconds, is_recorded, position
 )
 LEFT JOIN tariffs AS t ON l.tariff = t.name
 LEFT JOIN tariffs AS c ON l.carrier_tariff = c.name
@@ -423,22 +486,60 @@ ON CONFLICT (tenant_id, name) DO UPDATE SET
     tariff_id = excluded.tariff_id,
     carrier_tariff_id = excluded.carrier_tariff_id,
     ring_seconds = excluded.ring_seconds,
-    areas = excluded.areas;
+    areas = excluded.areas,
+    is_on = excluded.is_on,
+    schedule = excluded.schedule,
+    capacity = excluded.capacity,
+    confirm_key = excluded.confirm_key,
+    is_announced = excluded.is_announced,
+    wrap_up_seconds = excluded.wrap_up_seconds,
+    is_recorded = excluded.is_recorded;
 
 -- name: write_dids!
-INSERT INTO dids (tenant_id, number, tariff_id, ringback, greeting, limits)
-SELECT :tenant_id, d.number, t.id, d.ringback, d.greeting, d.limits
+INSERT INTO dids (
+    tenant_id, number, tariff_id, ringback, greeting, is_barge_in, target, strategy, routes,
+    lists, calls_per_caller_minute, schedule, closed, is_recorded, callback_trunk,
+    callback_tariff_id, callback_carrier_tariff_id, callback_ring_seconds, extras, limits
+)
+SELECT
+    :tenant_id, d.number, t.id, d.ringback, d.greeting, d.is_barge_in, d.target, d.strategy,
+    d.routes, d.lists, d.calls_per_caller_minute, d.schedule, d.closed, d.is_recorded,
+    d.callback_trunk, b.id, c.id, d.callback_ring_seconds, d.extras, d.limits
 FROM ROWS FROM (
     jsonb_to_recordset(:dids::jsonb) AS (
-        number text, tariff text, ringback text, greeting text, limits jsonb
+        number text, tariff text, ringback text, greeting text, is_barge_in boolean,
+        target text, strategy text, routes jsonb, lists text [],
+        calls_per_caller_minute integer, schedule text, closed text, is_recorded boolean,
+        callback_trunk text, callback_tariff text, callback_carrier_tariff text,
+        callback_ring_seconds integer, extras jsonb, limits jsonb
     )
-) WITH ORDINALITY AS d (number, tariff, ringback, greeting, limits, position)
+) WITH ORDINALITY AS d (
+    number, tariff, ringback, greeting, is_barge_in, target, strategy, routes, lists,
+    calls_per_caller_minute, schedule, closed, is_recorded, callback_trunk, callback_tariff,
+    callback_carrier_tariff, callback_ring_seconds, extras, limits, position
+)
 INNER JOIN tariffs AS t ON d.tariff = t.name
+LEFT JOIN tariffs AS b ON d.callback_tariff = b.name
+LEFT JOIN tariffs AS c ON d.callback_carrier_tariff = c.name
 ORDER BY d.position
 ON CONFLICT (number) DO UPDATE SET
     tariff_id = excluded.tariff_id,
     ringback = excluded.ringback,
     greeting = excluded.greeting,
+    is_barge_in = excluded.is_barge_in,
+    target = excluded.target,
+    strategy = excluded.strategy,
+    routes = excluded.routes,
+    lists = excluded.lists,
+    calls_per_caller_minute = excluded.calls_per_caller_minute,
+    schedule = excluded.schedule,
+    closed = excluded.closed,
+    is_recorded = excluded.is_recorded,
+    callback_trunk = excluded.callback_trunk,
+    callback_tariff_id = excluded.callback_tariff_id,
+    callback_carrier_tariff_id = excluded.callback_carrier_tariff_id,
+    callback_ring_seconds = excluded.callback_ring_seconds,
+    extras = excluded.extras,
     limits = excluded.limits;
 
 -- name: write_did_parts!

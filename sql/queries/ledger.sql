@@ -1,7 +1,10 @@
 -- name: apply_requests
--- One answer for each request, in their order; see sql/migrations/0002_ledger_apply.sql.
+-- One answer for each request, in their order; see sql/migrations/0002_ledger_apply.sql and
+-- 0014_lease.sql.
 SELECT outcome, balance_micros, available_micros, open_reservations, held_micros
-FROM callctl_ledger_apply_v1(
+FROM callctl_ledger_apply_v2(
+    :asterisk,
+    :epoch::bigint,
     :steps::integer [],
     :ids::uuid [],
     :kinds::text [],

@@ -23,7 +23,7 @@ LIMIT :limit;
 SELECT
     call_id, did, tenant, caller, area_code, area, line, disposition, hangup_cause, ended_by,
     setup_at, answered_at, ended_at, ring_seconds, talk_seconds, cost_micros, currency,
-    sip_call_id, revision_id, trace
+    sip_call_id, revision_id, stage, group_name, direction, parent_call_id, trace
 FROM cdrs
 WHERE
     (:dids::text [] IS NULL OR did = ANY (:dids))
@@ -32,6 +32,15 @@ WHERE
     AND (:since::timestamptz IS NULL OR setup_at >= :since)
 ORDER BY setup_at DESC, call_id
 LIMIT :limit;
+
+-- name: read_cdr
+-- One call; no row when there is none of that id.
+SELECT
+    call_id, did, tenant, caller, area_code, area, line, disposition, hangup_cause, ended_by,
+    setup_at, answered_at, ended_at, ring_seconds, talk_seconds, cost_micros, currency,
+    sip_call_id, revision_id, stage, group_name, direction, parent_call_id, trace
+FROM cdrs
+WHERE call_id = :call_id;
 
 -- name: read_cdr_legs
 -- The legs of these calls, in the order they were set up.

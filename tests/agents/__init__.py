@@ -19,9 +19,11 @@ from tests.agents.carrier import (
     Behaviour,
     Busy,
     Carrier,
+    Mailbox,
     NoAnswer,
     ReceivedCall,
     Rejects,
+    Together,
     Unreachable,
 )
 from tests.agents.timeline import AgentFailure
@@ -34,11 +36,13 @@ __all__ = [
     "Busy",
     "Caller",
     "Carrier",
+    "Mailbox",
     "NoAnswer",
     "Outcome",
     "PlacedCall",
     "ReceivedCall",
     "Rejects",
+    "Together",
     "Tone",
     "Unreachable",
 ]

@@ -107,12 +107,16 @@ class AgentCall:
         """Wait until these DTMF digits have arrived, all in all."""
         await self._until(lambda: self.digits.startswith(digits), f"digits {digits}", seconds)
 
-    async def send_dtmf(self, digits: str) -> None:
-        """Send digits as RFC 4733 events, 100 ms each; returns when the last one is sent."""
+    async def send_dtmf(self, digits: str, *, is_flood: bool = False) -> None:
+        """Send digits as RFC 4733 events, 100 ms each; returns when the last one is sent.
+
+        A flood is digits of 40 ms without any pause, as no telephone sends them.
+        """
         if not self._is_agreed or self.outcome is not None:
             raise AgentFailure(f"no audio to send DTMF in\n{self.timeline}")
         self.timeline.note(f"sending digits {digits}")
-        done = self.media.dial(digits)
+        done = self.media.dial(digits, is_flood=is_flood)
+        done.add_done_callback(lambda _: self.timeline.wake())
         await self._until(done.done, f"digits {digits} to leave", 2.0 + 0.5 * len(digits))
 
     def told(self) -> str:

@@ -19,13 +19,31 @@ from tests.agents.sip import ServerTransaction, SipPort, cause
 from tests.agents.timeline import AgentFailure, Timeline
 
 LINE_HZ = 440
+MAILBOX_HZ = 3000
+
+
+class Together:
+    """Lines that answer at the same instant: once this many of them have rung for long enough."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._waiting: list[Callable[[], None]] = []
+
+    def ready(self, answer: Callable[[], None]) -> None:
+        """One more is ready; the last one lets all answer, in one turn of the loop."""
+        self._waiting.append(answer)
+        if len(self._waiting) == self._count:
+            answers, self._waiting = self._waiting, []
+            for each in answers:
+                each()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answers:
     """Rings, answers, speaks `voice_hz`, and hangs up after some seconds if told so.
 
-    With `early_media_hz` it sends 183 and that tone instead of 180 while it rings.
+    With `early_media_hz` it sends 183 and that tone instead of 180 while it rings. It presses
+    `presses` so long after its answer. `together` answers at the same instant as others.
     """
 
     after_seconds: float = 0.2
@@ -33,6 +51,14 @@ class Answers:
     early_media_hz: int | None = None
     voice_hz: int = LINE_HZ
     hang_up_after_seconds: float | None = None
+    presses: str = ""
+    presses_after_seconds: float = 0.3
+    together: Together | None = None
+
+
+def Mailbox(*, after_seconds: float = 0.2) -> Answers:  # noqa: N802 - reads as the behaviour it is
+    """A mobile's voicemail: answers, speaks, presses no key, and takes a message of 30 s."""
+    return Answers(after_seconds=after_seconds, voice_hz=MAILBOX_HZ, hang_up_after_seconds=30.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +122,14 @@ class ReceivedCall(AgentCall):
             self.timeline.note("sent 200")
             self._transaction.respond(200, sdp=self._answer())
             self._confirm()
-            if isinstance(self.behaviour, Answers) and self.behaviour.hang_up_after_seconds:
-                self._later(self.behaviour.hang_up_after_seconds, self._bye)
+            if isinstance(self.behaviour, Answers):
+                self._go_on(self.behaviour)
+
+    def _go_on(self, behaviour: Answers) -> None:
+        if behaviour.hang_up_after_seconds:
+            self._later(behaviour.hang_up_after_seconds, self._bye)
+        if behaviour.presses:
+            self._later(behaviour.presses_after_seconds, lambda: self.media.dial(behaviour.presses))
 
     def reject(self, status: int, hangup_cause: int | None = None) -> None:
         """Refuse now."""
@@ -154,13 +186,15 @@ class ReceivedCall(AgentCall):
             self.media.speak(behaviour.early_media_hz)
         elif behaviour.rings:
             self._ring()
-        self._later(behaviour.after_seconds, self.answer)
+        together = behaviour.together
+        pick_up = self.answer if together is None else lambda: together.ready(self.answer)
+        self._later(behaviour.after_seconds, pick_up)
 
     def _ring(self) -> None:
         self.timeline.note("sent 180")
         self._transaction.respond(180)
 
-    def _later(self, seconds: float, action: Callable[[], None]) -> None:
+    def _later(self, seconds: float, action: Callable[[], object]) -> None:
         self._timers.append(asyncio.get_running_loop().call_later(seconds, action))
 
     def _cancelled(self, request: SipRequest) -> None:

@@ -24,6 +24,7 @@ CODEC_NAMES = {tones.ULAW: "PCMU", tones.ALAW: "PCMA"}
 DTMF_PAYLOAD_TYPE = 101
 DTMF_FRAMES = 5  # 100 ms a digit
 DTMF_GAP_FRAMES = 4  # 80 ms between digits
+FLOOD_FRAMES = 2  # 40 ms a digit, and no gap: no telephone's keys are that fast
 # Even ports below the kernel's ephemeral range and away from every port range of the project.
 RTP_PORTS = range(16000, 25000, 2)
 RTP_PLAIN = 0x80  # version 2; no padding, extension or contributors
@@ -130,17 +131,19 @@ class RtpStream:
         self._next_frame = 0
         self._pacer.add(self)
 
-    def dial(self, digits: str) -> asyncio.Future[None]:
+    def dial(self, digits: str, *, is_flood: bool = False) -> asyncio.Future[None]:
         """Queue DTMF digits (RFC 4733) in place of audio; done when the last is sent."""
+        frames = FLOOD_FRAMES if is_flood else DTMF_FRAMES
+        gap_frames = 0 if is_flood else DTMF_GAP_FRAMES
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         if not self.is_speaking:
             self.speak(0)
         for digit in digits:
             event = DTMF_EVENTS[digit.upper()]
             self._events.extend(
-                partial(self._send_event, event, number) for number in range(DTMF_FRAMES + 1)
+                partial(self._send_event, event, number, frames) for number in range(frames + 1)
             )
-            self._events.extend([self._send_audio] * DTMF_GAP_FRAMES)
+            self._events.extend([self._send_audio] * gap_frames)
         self._events.append(lambda: None if done.done() else done.set_result(None))
         return done
 
@@ -159,11 +162,11 @@ class RtpStream:
         self._next_frame = (self._next_frame + 1) % len(self._frames)
         self._send(self.payload_type, frame, self._timestamp)
 
-    def _send_event(self, event: int, frame_number: int) -> None:
+    def _send_event(self, event: int, frame_number: int, frames: int) -> None:
         """Frame n of a digit; all carry the timestamp of its start, the last is sent thrice."""
         started = (self._timestamp - frame_number * tones.FRAME_SAMPLES) & 0xFFFFFFFF
-        is_last = frame_number == DTMF_FRAMES
-        duration = min(frame_number + 1, DTMF_FRAMES) * tones.FRAME_SAMPLES
+        is_last = frame_number == frames
+        duration = min(frame_number + 1, frames) * tones.FRAME_SAMPLES
         payload = DtmfEvent(event, end=is_last, volume=10, duration=duration).serialize()
         for _ in range(3 if is_last else 1):
             self._send(self.dtmf_payload_type, payload, started, marker=frame_number == 0)

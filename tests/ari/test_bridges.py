@@ -1,12 +1,17 @@
 """Each command to bridges and playbacks against the real Asterisk."""
 
 import asyncio
+import contextlib
+from collections.abc import AsyncIterator
 
 import pytest
 
 from callctl.ari.client import AriClient
-from callctl.ari.models import PlaybackFinished
-from callctl.errors import AriRefused, HungUp
+from callctl.ari.models import PlaybackFinished, RecordingFinished, StasisStart
+from callctl.errors import AriRefused, HungUp, InvalidInput
+from callctl.stack.asterisk import Asterisk
+from tests.agents import Caller, PlacedCall
+from tests.demo.world import eventually
 
 from .conftest import Inbox, Pair, destroyed, new_line, new_name
 
@@ -100,3 +105,90 @@ async def test_playback_on_a_bridge_holds_up_no_command(
         await ari.channels.set_timeout_absolute(pair.caller, 30)
     await ari.playbacks.stop(playback_id)
     await inbox.take(PlaybackFinished, lambda e: e.playback.id == playback_id)
+
+
+async def test_a_playback_is_stopped_in_the_moment_it_begins(
+    ari: AriClient, inbox: Inbox, pair: Pair
+) -> None:
+    """However soon after its start, a playback that is stopped ends, and the next one plays."""
+    bridge_id = new_name("b")
+    await ari.channels.answer(pair.caller)
+    await ari.bridges.create(bridge_id)
+    await ari.bridges.add_channel(bridge_id, pair.caller)
+    for _ in range(50):
+        playback_id = new_name("p")
+        await ari.bridges.play(bridge_id, media=[PROMPT], playback_id=playback_id)
+        await ari.playbacks.stop(playback_id)
+
+        def is_it(event: PlaybackFinished, wanted: str = playback_id) -> bool:
+            return event.playback.id == wanted
+
+        async with asyncio.timeout(1):  # the prompt takes four
+            await inbox.take(PlaybackFinished, is_it)
+
+
+@contextlib.asynccontextmanager
+async def _talking(
+    asterisk: Asterisk, ari: AriClient, inbox: Inbox
+) -> AsyncIterator[tuple[PlacedCall, str]]:
+    """A caller who speaks, alone in a bridge."""
+    async with Caller() as caller:
+        server = ("127.0.0.1", asterisk.ports.sip)
+        call = await caller.call("4006001234", server=server, from_number="13800138000")
+        channel_id = (await inbox.take(StasisStart)).channel.id
+        bridge_id = new_name("b")
+        await ari.channels.answer(channel_id)
+        await ari.bridges.create(bridge_id)
+        await ari.bridges.add_channel(bridge_id, channel_id)
+        await call.answered()
+        yield call, bridge_id
+
+
+async def test_record_until_stopped(asterisk: Asterisk, ari: AriClient, inbox: Inbox) -> None:
+    """What is said in a bridge becomes a file; its end is told once stopped, which may be again."""
+    async with _talking(asterisk, ari, inbox) as (_, bridge_id):
+        name = new_name("x")
+        recording = await ari.bridges.record(bridge_id, name=name, seconds_max=60)
+        assert recording.target_uri == f"bridge:{bridge_id}"
+        path = asterisk.recordings_path / f"{name}.wav"
+
+        async def look() -> bool | None:
+            return True if path.exists() and path.stat().st_size > 4000 else None
+
+        await eventually(look, "the file", 5)
+        await ari.recordings.stop(name)
+        end = await inbox.take(RecordingFinished, lambda e: e.recording.name == name)
+        assert (end.recording.state, end.recording.target_uri) == ("done", f"bridge:{bridge_id}")
+        assert end.recording.duration is not None
+        await ari.recordings.stop(name)
+        with pytest.raises(AriRefused, match="already exists") as refused:
+            await ari.bridges.record(bridge_id, name=name, seconds_max=60)
+        assert refused.value.status == 409
+        with pytest.raises(InvalidInput):
+            await ari.bridges.record(bridge_id, name="../etc/x", seconds_max=60)
+
+
+@pytest.mark.parametrize("end", ["key", "silence", "limit", "last one gone", "bridge gone"])
+async def test_record_ends_by_itself(
+    asterisk: Asterisk, ari: AriClient, inbox: Inbox, end: str
+) -> None:
+    """By the digit wanted, by silence, at its limit, and with whom or what it records."""
+    async with _talking(asterisk, ari, inbox) as (call, bridge_id):
+        name = new_name("x")
+        await ari.bridges.record(
+            bridge_id,
+            name=name,
+            seconds_max=1 if end == "limit" else 60,
+            silence_seconds=1,
+            terminate_on="#",
+        )
+        if end == "key":
+            await call.send_dtmf("#")
+        elif end == "silence":
+            call.media.speak(0)
+        elif end == "last one gone":
+            await call.hang_up()
+        elif end == "bridge gone":
+            await ari.bridges.destroy(bridge_id)
+        async with asyncio.timeout(4):
+            await inbox.take(RecordingFinished, lambda e: e.recording.name == name)

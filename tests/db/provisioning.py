@@ -6,17 +6,19 @@ from typing import Any
 import pytest
 
 from callctl.db.pool import Database
+from callctl.directory.answering import Line
 from callctl.directory.apply import Plan, apply
-from callctl.directory.models import Directory
+from callctl.directory.models import Did, Directory
 from callctl.directory.reading import read_document
 from callctl.directory.store import export, load
 from callctl.errors import ConfigurationRefused, Problem
 
 EXAMPLE = (Path(__file__).parents[2] / "deploy" / "example-tenant.yaml").read_text()
+ANSWERING = (Path(__file__).parents[1] / "unit" / "directory" / "answering.yaml").read_text()
 TABLES = (
     *("calendars", "calendar_days", "resellers"),
     *("tariffs", "tariff_versions", "rates", "tenants", "lines", "dids", "did_lines"),
-    *("blacklist_entries", "revisions", "accounts", "transfers"),
+    *("blacklist_entries", "did_switches", "revisions", "accounts", "transfers"),
 )
 
 
@@ -94,6 +96,20 @@ async def loaded(database: Database) -> Directory:
     """The directory as a switch loads it."""
     async with database.transaction() as connection:
         return await load(connection)
+
+
+def with_changes(*pairs: tuple[str, str]) -> str:
+    """ANSWERING with some things in it replaced."""
+    text = ANSWERING
+    for old, new in pairs:
+        assert text.count(old) == 1, old
+        text = text.replace(old, new)
+    return text
+
+
+def lines_of(did: Did) -> list[Line]:
+    """The lines of the group that the number's calls go to, in the order of the file."""
+    return [member.line for member in did.answering.groups[did.default.name].members]
 
 
 async def exported(database: Database, *tenants: str) -> str:

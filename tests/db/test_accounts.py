@@ -14,6 +14,7 @@ from typer.testing import CliRunner, Result
 from callctl.app.web import build_web
 from callctl.cli.main import app
 from callctl.db.pool import Database
+from callctl.directory.models import Directory
 from callctl.errors import InvalidInput, LedgerError, TransferMismatch
 from callctl.settings import Settings
 from callctl.views import Views
@@ -36,7 +37,7 @@ async def _rows(
 @pytest.fixture
 async def http(database: Database) -> AsyncIterator[httpx.AsyncClient]:
     """A client of the web application over the same rows."""
-    transport = httpx.ASGITransport(build_web(Settings(), Views(database)))
+    transport = httpx.ASGITransport(build_web(Settings(), database, Directory))
     async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
         yield client
 

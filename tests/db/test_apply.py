@@ -8,12 +8,21 @@ import asyncpg
 import pytest
 
 from callctl.db.pool import Database
+from callctl.directory.answering import ListMode
 from callctl.directory.apply import Plan, plan
 from callctl.directory.models import Directory
 from callctl.directory.reading import read_document
 from callctl.directory.store import DirectoryWatch
 from callctl.errors import ConfigurationRefused, NotFound
-from tests.db.provisioning import EXAMPLE, apply_text, contents, exported, loaded, signed
+from tests.db.provisioning import (
+    EXAMPLE,
+    apply_text,
+    contents,
+    exported,
+    lines_of,
+    loaded,
+    signed,
+)
 
 
 def replaced(old: str, new: str) -> str:
@@ -29,15 +38,18 @@ async def test_first_apply_provisions_everything(database: Database) -> None:
     directory = await loaded(database)
     did = directory.dids["4001234567"]
     assert directory.revision_id == found.revision_id == 1
-    assert set(directory.dids) == {"4001234567", "4007654321", "4009999999"}
-    assert [line.name for line in did.lines] == ["beijing", "shanghai", "headquarters"]
-    assert [line.areas for line in did.lines] == [("110000",), ("310000",), ()]
-    assert did.lines[0].number.dial_digits == "01062000001"
-    assert did.blacklist == {"+8613900000000"}
+    assert set(directory.dids) == {"4001234567", "4007654321", "4008001000", "4009999999"}
+    lines = lines_of(did)
+    assert [line.name for line in lines] == ["beijing", "shanghai", "headquarters"]
+    assert [line.areas for line in lines] == [("110000",), ("310000",), ()]
+    assert lines[0].number.dial_digits == "01062000001"
+    [blacklist] = did.lists
+    assert (blacklist.name, blacklist.mode) == ("blacklist", ListMode.BLOCK)
+    assert blacklist.numbers == {"+8613900000000"}
     assert did.ringback == "callctl/ringback-demo"
     assert (did.tariff.name, did.tariff.version, did.tariff.currency) == ("400-standard", 1, "CNY")
     assert did.tariff.rates[0].price_per_minute_micros == 300_000
-    assert directory.dids["4007654321"].lines[1].ring_seconds == 4
+    assert lines_of(directory.dids["4007654321"])[1].ring_seconds == 4
     assert directory.dids["4009999999"].tenant.warn_seconds == (5, 2)
     assert directory.dids["4009999999"].tariff.rates[0].next_increment_seconds == 1
 
@@ -133,7 +145,7 @@ tenants:
 
     directory = await loaded(database)
     assert set(directory.dids) == {"4001234567", "4009999999"}
-    assert [line.areas for line in directory.dids["4001234567"].lines] == [()]
+    assert [line.areas for line in lines_of(directory.dids["4001234567"])] == [()]
     lines = await database.fetch("SELECT name FROM lines ORDER BY name")
     assert [row["name"] for row in lines] == ["beijing", "counter"]
     assert ("-", "tenants.acme.lines.hotline-1.number", "01062000011", None) in signed(found)
@@ -151,7 +163,7 @@ async def test_did_moves_to_another_tenant_of_the_same_file(database: Database) 
     await apply_text(database, text)
 
     did = (await loaded(database)).dids["4007654321"]
-    assert (did.tenant.name, [line.name for line in did.lines]) == ("shortcash", ["counter"])
+    assert (did.tenant.name, [line.name for line in lines_of(did)]) == ("shortcash", ["counter"])
 
 
 @pytest.mark.parametrize(
@@ -309,8 +321,8 @@ async def test_running_watch_follows_within_a_second(
     second = await watch.changed_from(first)
 
     assert dict(empty.dids) == {}
-    assert first.dids["4007654321"].lines[1].ring_seconds == 4
-    assert second.dids["4007654321"].lines[1].ring_seconds == 5
+    assert lines_of(first.dids["4007654321"])[1].ring_seconds == 4
+    assert lines_of(second.dids["4007654321"])[1].ring_seconds == 5
 
 
 async def test_watch_keeps_the_old_directory_when_a_reload_fails(

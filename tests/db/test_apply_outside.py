@@ -4,7 +4,7 @@ import pytest
 
 from callctl.db.pool import Database
 from callctl.directory.apply import Plan
-from tests.db.provisioning import EVERYTHING, apply_text, changed, loaded, refused
+from tests.db.provisioning import EVERYTHING, apply_text, changed, lines_of, loaded, refused
 
 
 async def test_file_may_name_what_is_provisioned_already(database: Database) -> None:
@@ -146,7 +146,7 @@ async def test_at_most_five_resellers_stand_above_each_other(database: Database)
 async def test_a_carriers_cost_has_a_tariff_and_an_account(database: Database) -> None:
     """A line's carrier tariff opens the account of the carrier, whom our own revenue pays."""
     await apply_text(database, EVERYTHING)
-    [line] = (await loaded(database)).dids["4001234567"].lines
+    [line] = lines_of((await loaded(database)).dids["4001234567"])
     rows = await database.fetch("SELECT id, name, kind FROM accounts")
     accounts = {row["name"]: row for row in rows}
 

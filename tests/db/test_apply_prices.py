@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime
 import pytest
 
 from callctl.db.pool import Database
+from callctl.directory.answering import Greeting
 from callctl.directory.apply import Plan, plan
 from callctl.directory.models import Limits
 from callctl.directory.reading import read_document
@@ -69,7 +70,7 @@ async def test_resellers_and_limits_are_loaded(database: Database) -> None:
     assert did.limits == Limits(concurrent_calls=2, cost_per_day_micros=1_000_000)
     assert did.tenant.limits == Limits(3, 100, 2000, 10_500_000, 200_000_000, 3600)
     assert did.tenant.warn_seconds == ()
-    assert did.greeting == "callctl/greeting-demo"
+    assert did.greeting == Greeting("callctl/greeting-demo")
 
 
 async def test_accounts_of_resellers_are_opened_with_their_money(database: Database) -> None:

@@ -277,6 +277,14 @@ _LEGS = [
         (_LEGS, []),
         ([*_LEGS, "ANSWER,1790856036.00"], []),  # still being written
         ([*_LEGS, f"ANSWER,{_ANSWERED}.500000,l2,l2,x"], []),  # lives
+        (  # answered and did not take the call, which lives
+            [
+                *_LEGS,
+                f"ANSWER,{_ANSWERED}.500000,l6,l2,x",
+                f"HANGUP,{_ANSWERED + 1}.500000,l6,l2,x",
+            ],
+            [],
+        ),
         ([line for line in _LEGS if ",l9," not in line], [("l9", "1", "0")]),
         (_LEGS[:3], []),  # no hang-up seen: nothing to compare the talk with
         (_LEGS[1:2], [("l9", "1", "0")]),

@@ -9,7 +9,8 @@ import pytest
 
 from callctl.charging import Bill, Biller, Charge, LimitBook, Neighbours, SlicePolicy, Warnings
 from callctl.db.pool import Database
-from callctl.directory.models import CarrierCost, Did, Limits, Line, Reseller, Tenant
+from callctl.directory.answering import CarrierCost, Line, Target, TargetKind
+from callctl.directory.models import Answering, Did, Limits, Reseller, Tenant
 from callctl.ledger import Teller, TransferKind
 from callctl.ledger.requests import Urgency
 from callctl.values.area import Area
@@ -73,7 +74,7 @@ async def office(database: Database) -> AsyncIterator[Office]:
     revenue = await open_account(database, "revenue:CNY", "revenue")
     source = await open_account(database, "clearing:CNY", "clearing")
     tenant = Tenant("t", "zh", "Asia/Shanghai", account, "tenant:t", revenue, "CNY", ())
-    did = Did("4001234567", tenant, RETAIL, None, (), frozenset())
+    did = Did("4001234567", tenant, RETAIL, Answering(), Target(TargetKind.REFUSE))
     office = Office(database, teller, LimitBook(database), did, source)
     top_up = request(TransferKind.TOPUP, source, account, amount=10_000_000)
     await teller.submit([top_up], Urgency.SETTLE)

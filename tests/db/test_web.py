@@ -8,8 +8,8 @@ import pytest
 
 from callctl.app.web import build_web
 from callctl.db.pool import Database
+from callctl.directory.models import Directory
 from callctl.settings import Settings
-from callctl.views import Views
 
 _SEED = Path(__file__).with_name("views_seed.sql")
 _HOSTILE = '<script>alert(1)</script>" onmouseover="x'
@@ -19,7 +19,7 @@ _HOSTILE = '<script>alert(1)</script>" onmouseover="x'
 async def http(database: Database) -> AsyncIterator[httpx.AsyncClient]:
     """A client of the web application over the seed's rows."""
     await database.execute(_SEED.read_text())
-    transport = httpx.ASGITransport(build_web(Settings(), Views(database)))
+    transport = httpx.ASGITransport(build_web(Settings(), database, Directory))
     async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
         yield client
 

@@ -80,6 +80,17 @@ class World:
         await teller.stop()
         assert answer.outcome is Outcome.GRANTED
 
+    async def followed(self, revision_id: int, seconds: float = 3.0) -> None:
+        """Wait until the switch has loaded this revision of the directory: calls tell which."""
+
+        async def look() -> bool | None:
+            call = await self.call("4000000000", "01062009999")  # no number of anybody's
+            await call.ended()
+            revision = (await self.cdr(call)).revision_id or 0
+            return True if revision >= revision_id else None
+
+        await eventually(look, f"revision {revision_id} to be followed", seconds)
+
     async def nothing_left(self, seconds: float = 5.0) -> None:
         """No channel, bridge, live call, held money or open reservation is left over."""
 

@@ -27,6 +27,9 @@ def switch_settings(asterisk: Asterisk, database_url: str, tmp_path: Path) -> di
     return {
         "CALLCTL_DATABASE_URL": database_url,
         "CALLCTL_VAR_DIR": str(tmp_path),
+        "CALLCTL_SOUNDS_DIR": str(asterisk.sounds_path),
+        "CALLCTL_RECORDINGS_DIR": str(asterisk.recordings_path),
+        "CALLCTL_LEGS_PATH": str(asterisk.legs_path),
         "CALLCTL_ARI_URL": asterisk.ari_url,
         "CALLCTL_ARI_USER": asterisk.ari_user,
         "CALLCTL_ARI_PASSWORD": asterisk.ari_password,

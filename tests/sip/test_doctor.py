@@ -4,13 +4,16 @@ import asyncio
 import json
 import os
 import sys
+from pathlib import Path
 
 import pytest
 
 from callctl.ami import open_session
+from callctl.audio.building import shipped_files
 from callctl.cli.examination import examine
 from callctl.cli.findings import Finding, Status
 from callctl.db.pool import Database
+from callctl.directory.areas import shipped_table
 from callctl.settings import Settings
 from callctl.stack.asterisk import Asterisk
 from callctl.stack.processes import Child
@@ -18,10 +21,17 @@ from tests.plugins.database import free_port
 
 
 @pytest.fixture
-def settings(asterisk: Asterisk, database_url: str) -> Settings:
-    """Settings that reach the session's Asterisk and this test's database."""
+def settings(asterisk: Asterisk, database_url: str, tmp_path: Path) -> Settings:
+    """Settings that reach the session's Asterisk and this test's database.
+
+    The shipped prompts, which the session's Asterisk has no speech of, are there in name.
+    """
+    for file in shipped_files(tmp_path / "sounds", shipped_table().divisions):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
     return Settings(
         database_url=database_url,
+        sounds_dir=tmp_path / "sounds",
         ari_url=asterisk.ari_url,
         ari_user=asterisk.ari_user,
         ari_password=asterisk.ari_password,

@@ -4,20 +4,22 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from callctl.app.services import open_services
 from callctl.ari.client import AriClient, AriSettings
-from callctl.cdr import Journal
-from callctl.charging import LimitBook, Neighbours, SlicePolicy
+from callctl.charging import SlicePolicy
 from callctl.db.pool import Database
 from callctl.directory.areas import shipped_table
-from callctl.directory.store import load
 from callctl.exchange import Exchange
 from callctl.flows.desk import Desk
-from callctl.ledger import Teller
+from callctl.settings import Settings
 from callctl.stack.asterisk import Asterisk
+from callctl.values.area import Area
+from callctl.values.phone_number import PhoneNumber
 from tests.agents import Answers, Caller, Carrier
 from tests.demo.calls import HOTLINE
 from tests.demo.world import World, eventually
@@ -45,20 +47,16 @@ async def _exchange(asterisk: Asterisk, desk: Desk, calls_max: int) -> AsyncIter
 
 
 @pytest.fixture
-async def opened(asterisk: Asterisk, provisioned: Database) -> AsyncIterator[Opened]:
+async def opened(
+    asterisk: Asterisk, provisioned: Database, database_url: str, tmp_path: Path
+) -> AsyncIterator[Opened]:
     """Opens an exchange with a changed desk, and people at telephones around it."""
+    settings = Settings(sounds_dir=tmp_path, recordings_dir=asterisk.recordings_path)
     async with AsyncExitStack() as stack:
-        teller, journal = Teller(provisioned), Journal(provisioned)
-        for service in (teller, journal):
-            await service.start()
-            stack.push_async_callback(service.stop)
-        async with provisioned.transaction() as connection:
-            directory = await load(connection)
-        limits = LimitBook(provisioned)
-        policy = SlicePolicy(120, 2.0)
-        desk = Desk(
-            *(lambda: directory, shipped_table(), teller, limits, Neighbours(), journal, policy)
+        services = await stack.enter_async_context(
+            open_services(settings, database_url, provisioned, None)
         )
+        desk = services.desk
 
         async def open_world(calls_max: int = 100, **changes: Any) -> World:
             changed = replace(desk, **changes)
@@ -70,18 +68,16 @@ async def opened(asterisk: Asterisk, provisioned: Database) -> AsyncIterator[Ope
         yield open_world
 
 
-class _Poison:
-    """A table of areas that can't bear one caller."""
-
-    def area_of(self, number: Any) -> Any:
-        if number.text.endswith("666"):
-            raise ZeroDivisionError("poison")
-        return shipped_table().area_of(number)
+def _poisonous(number: PhoneNumber) -> Area:
+    """Areas that can't bear one caller."""
+    if number.text.endswith("666"):
+        raise ZeroDivisionError("poison")
+    return shipped_table().area_of(number)
 
 
 async def test_a_call_whose_flow_raises_ends_alone(opened: Opened) -> None:
     """It is refused, has a CDR that says so, and its neighbour talks on."""
-    world = await opened(areas=_Poison())
+    world = await opened(area_of=_poisonous)
     world.carrier.line(HOTLINE[0], Answers(voice_hz=440))
     good = await world.call("4007654321", "01062001234")
     await good.answered()

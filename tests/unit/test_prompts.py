@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from callctl.audio.building import committed
+from callctl.audio.catalogue import spoken, unspoken
+from callctl.directory.areas import shipped_table
 from tests.agents import tones
-from tests.agents.prompts import PROMPT_HZ
+from tests.agents.prompts import COMMITTED_HZ, PROMPT_HZ
 from tests.agents.tones import ALAW, CODECS, FRAME_SAMPLES, FRAME_SECONDS, Ear, Tone
 from tests.plugins.asterisk import ROOT
 
@@ -21,7 +24,7 @@ PEAK_MAX = 30_000  # of 32767
 def _prompts_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """Listen for the prompts' tones, not for those that other tests speak with too."""
     monkeypatch.setattr(tones, "_known", {})
-    for hz in PROMPT_HZ.values():
+    for hz in COMMITTED_HZ.values():
         tones.know(hz)
 
 
@@ -51,25 +54,34 @@ def _heard(path: Path) -> list[Tone]:
 def test_every_file_is_a_prompt_that_the_tests_know() -> None:
     """The files are those of the table, and lie where Asterisk looks for each language."""
     files = {path for path in SOUNDS.rglob("*") if path.is_file()}
-    assert files == {_file(language, name) for language, name in PROMPT_HZ}
+    assert files == {_file(language, name) for language, name in COMMITTED_HZ}
+    assert {
+        (language, name) for language, names in committed().items() for name in names
+    } == COMMITTED_HZ.keys()
 
 
 def test_no_two_prompts_begin_alike() -> None:
-    """The first tones are so far apart that one is never heard for another."""
-    sorted_hz = sorted(PROMPT_HZ.values())
-    apart = [high - low for low, high in pairwise(sorted_hz)]
-    assert min(apart) >= 100
+    """The first tones are so far apart that one is not heard for another, also below a voice."""
+    for known, apart_hz in ((COMMITTED_HZ, 100), (PROMPT_HZ, 25)):
+        apart = [high - low for low, high in pairwise(sorted(known.values()))]
+        assert min(apart) >= apart_hz
 
 
-@pytest.mark.parametrize(("language", "name"), PROMPT_HZ)
+def test_tones_stand_for_shipped_prompts() -> None:
+    """Each tone of the tests takes the place of a prompt that is in the catalogue."""
+    shipped = {*unspoken(), *spoken("zh", shipped_table().divisions)}
+    assert {name for _, name in PROMPT_HZ} <= shipped
+
+
+@pytest.mark.parametrize(("language", "name"), COMMITTED_HZ)
 def test_prompt_is_known_by_its_first_tone(language: str, name: str) -> None:
     """A prompt begins with its own tone, and nowhere in it is that of another prompt heard."""
     heard = [tone for tone in _heard(_file(language, name)) if tone.seconds >= 0.1]
-    assert heard[0].hz == PROMPT_HZ[language, name]
-    assert {tone.hz for tone in heard} & {*PROMPT_HZ.values()} == {heard[0].hz}
+    assert heard[0].hz == COMMITTED_HZ[language, name]
+    assert {tone.hz for tone in heard} & {*COMMITTED_HZ.values()} == {heard[0].hz}
 
 
-@pytest.mark.parametrize(("language", "name"), PROMPT_HZ)
+@pytest.mark.parametrize(("language", "name"), COMMITTED_HZ)
 def test_prompt_is_loud_and_not_clipped(language: str, name: str) -> None:
     """Every prompt is 8 kHz, 16 bit, mono, at a telephone's level."""
     peak = max(map(abs, _samples(_file(language, name))))

@@ -25,6 +25,14 @@ def test_object_id_that_could_change_the_path_is_invalid(text: str) -> None:
         names.object_id(text)
 
 
+@pytest.mark.parametrize("text", ["", "..", "../x", "a/b", "-a", "A", "a.wav", "a%2e", "a" * 81])
+def test_recording_that_could_leave_its_folder_is_invalid(text: str) -> None:
+    """The name of a recording is the name of a file, and nothing more."""
+    assert names.recording("0a1b-message") == "0a1b-message"
+    with pytest.raises(InvalidInput, match="recording"):
+        names.recording(text)
+
+
 @pytest.mark.parametrize(
     "text", ["PJSIP/01012345678@carrier", "PJSIP/+8613800138000@carrier-2", "PJSIP/carrier"]
 )

@@ -119,3 +119,20 @@ async def test_invalid_id_sends_nothing() -> None:
 async def test_password_is_in_no_text_of_the_settings() -> None:
     """Settings may be logged."""
     assert "secret" not in repr(SETTINGS)
+
+
+async def test_a_playback_that_just_begins_is_stopped_in_another_try() -> None:
+    """Asterisk's 500 for it is no outage; another 500 is, and is not asked again."""
+    begins = Answer(500, b'{"error":"Could not stop playback"}')
+    ari, transport = client(begins, begins, Answer(204, b""))
+    await ari.playbacks.stop("p1")
+    assert len(transport.sent) == 3
+
+    ari, transport = client(Answer(500, b"{}"))
+    with pytest.raises(AriUnavailable):
+        await ari.playbacks.stop("p1")
+
+    ari, transport = client(*[begins] * 5)
+    with pytest.raises(AriUnavailable):
+        await ari.playbacks.stop("p1")
+    assert not transport.answers

@@ -11,6 +11,7 @@ SETUP = datetime(2026, 11, 25, 8, 0, tzinfo=UTC)
 
 def _leg(side: str, answered_after: float | None, ended_after: float | None = None) -> Leg:
     leg = Leg(uuid.uuid4(), f"channel-{side}", side, "", None, SETUP)
+    leg.is_taken = side == "b"
     if answered_after is not None:
         leg.answered_at = SETUP + timedelta(seconds=answered_after)
         leg.answered_monotonic = 100.0 + answered_after
@@ -41,6 +42,23 @@ def test_menu_mode_charges_the_caller_from_his_answer() -> None:
     assert alone.at == SETUP + timedelta(seconds=1)
     assert of_line is not None
     assert of_line.at == SETUP + timedelta(seconds=9)
+
+
+def test_a_line_that_confirms_is_charged_from_then_on() -> None:
+    """The time in which who answered was told of the call and looked for his key costs nothing."""
+    caller, line = _leg("a", 1.0), _leg("b", 9.0)
+    line.taken_at = SETUP + timedelta(seconds=13.5)
+    begin = charge_begin(caller, line, line, is_menu=True)
+    assert begin is not None
+    assert (begin.at, begin.monotonic) == (SETUP + timedelta(seconds=13.5), 113.5)
+
+
+def test_a_line_that_was_not_taken_is_not_charged() -> None:
+    """An answer alone makes no party of a line."""
+    caller, line = _leg("a", 3.0), _leg("b", 9.0)
+    line.is_taken = False
+    assert charge_begin(caller, line, line, is_menu=True) is None
+    assert charge_begin(caller, line, caller, is_menu=False) is None
 
 
 def test_the_first_end_ends_the_time_of_all() -> None:

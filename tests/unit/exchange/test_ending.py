@@ -2,11 +2,10 @@
 
 import uuid
 from datetime import UTC, datetime, timedelta
-from typing import cast
 
 import pytest
 
-from callctl.ari.client import AriClient
+from callctl.ari.client import AriClient, AriSettings
 from callctl.calls import Call, Leg
 from callctl.cdr import Record
 from callctl.exchange.ending import build_cdr
@@ -20,6 +19,7 @@ def _leg(side: str, *, ended_after: float, is_released: bool) -> Leg:
     leg.answered_at = BEGIN + timedelta(seconds=1)
     leg.hung_up_at = leg.destroyed_at = BEGIN + timedelta(seconds=ended_after)
     leg.is_released, leg.is_rung = is_released, side == "b"
+    leg.is_taken = side == "b"
     return leg
 
 
@@ -44,7 +44,7 @@ def test_ended_by_is_who_went_by_himself(
         a_leg=a_leg,
         dialled=PhoneNumber.parse("4001234567"),
         caller=PhoneNumber.parse("13901710001"),
-        ari=cast(AriClient, None),
+        ari=AriClient(AriSettings("http://127.0.0.1:1", "nobody", "")),
         register=lambda *_: None,
     )
     call.legs.append(_leg("b", ended_after=b_ended_after, is_released=b_released))

@@ -1,0 +1,200 @@
+"""What the caller hears from us (prompts, ringback, music), and the digits by which he answers.
+
+Used by calls.call. An answered caller hears it on the call's bridge, where no command waits for its
+end; one who is not answered hears it as early media, on his channel until he is in the bridge.
+Asterisk plays one thing after another: what goes on in the background is stopped before a prompt.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import structlog
+
+from callctl import clock
+from callctl.errors import AriError, HandedOver, HungUp
+from callctl.values.ids import bridge_id, derived_id, new_id
+
+if TYPE_CHECKING:
+    from callctl.calls.call import Call
+
+_PROMPT_SECONDS_MAX = 300.0  # no prompt is longer
+_BACKGROUND_SECONDS_MAX = 14_400.0
+_REPEATS_MAX = 120  # fits into one command, and outlives the paid time of a dead switch
+_LIST_SECONDS_MIN = 0.5  # a list that ends sooner can't be played at all
+_IDS = 4  # of backgrounds in turn: a later run of the switch knows what there may be to stop
+_RING_TONE = "tone:ring;tonezone=cn"
+_log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class _Background:
+    """What goes on until it is stopped; music goes on after a prompt too."""
+
+    media: list[str]
+    language: str
+    is_music: bool
+    playback_id: str = ""
+
+
+class Prompts:
+    """What plays to the caller of one call."""
+
+    def __init__(self, call: "Call") -> None:
+        self._call = call
+        self._background: _Background | None = None
+        self._begun = 0
+        self._is_inherited = False
+        self._is_ringing = False
+        self._loops: set[asyncio.Task[None]] = set()
+
+    @property
+    def is_on(self) -> bool:
+        """Whether music or a ringback goes on."""
+        return self._background is not None
+
+    def inherit(self) -> None:
+        """What an earlier run of the switch began may play still."""
+        self._is_inherited = True
+
+    async def play(self, prompts: str | Sequence[str], language: str, stop_keys: str = "") -> None:
+        """Play to the end, or until a digit of `stop_keys` waits to be read; raises HungUp."""
+        call = self._call
+        if self._is_pressed(stop_keys):
+            return
+        stopped = await self.stop()
+        playback_id = f"p{new_id().hex}"
+        await self._begin(_media(prompts), playback_id, language)
+        try:
+            await call.until(
+                lambda: (
+                    playback_id in call.finished_playbacks
+                    or call.a_leg.is_gone
+                    or self._is_pressed(stop_keys)
+                ),
+                _PROMPT_SECONDS_MAX,
+            )
+            if call.a_leg.is_gone:
+                raise HungUp
+            if playback_id not in call.finished_playbacks:
+                await self._halt(playback_id)
+        finally:
+            call.finished_playbacks.discard(playback_id)
+            if stopped is not None and stopped.is_music and not call.a_leg.is_gone:
+                await self._go_on(stopped)
+
+    async def read(self, digits_max: int, first_seconds: float, between_seconds: float) -> str:
+        """What calls.call says of read_digits."""
+        leg, digits = self._call.a_leg, ""
+        while len(digits) < digits_max:
+            seconds = between_seconds if digits else first_seconds
+            await self._call.until(lambda: bool(leg.digits) or leg.is_gone, seconds)
+            if leg.is_gone:
+                raise HungUp
+            if not leg.digits:
+                break
+            digit = leg.digits.popleft()
+            if digit == "#" and digits:
+                break
+            digits += digit
+        return digits
+
+    async def loop(
+        self, prompt: str, language: str, *, is_music: bool, seconds: float = _REPEATS_MAX
+    ) -> None:
+        """Play `prompt` again and again in the background, for `seconds` even if we die."""
+        await self.stop()
+        times = max(1, min(round(seconds), _REPEATS_MAX))  # no prompt is shorter than a second
+        await self._go_on(_Background(_media([prompt] * times), language, is_music))
+
+    async def let_ring(self) -> None:
+        """The caller is to hear that it rings, if he hears nothing else."""
+        call = self._call
+        if self.is_on or not call.has_caller:
+            return
+        if call.a_leg.answered_at is not None:
+            await self._go_on(_Background([_RING_TONE], "zh", is_music=False))
+        elif not self._is_ringing:
+            self._is_ringing = True
+            await call.ari.channels.ring(call.a_leg.channel_id)
+
+    async def stop(self) -> _Background | None:
+        """Stop what goes on in the background; returns it."""
+        if self._is_inherited:
+            self._is_inherited = False
+            for number in range(_IDS):
+                await self._halt(self._background_id(number))
+        background, self._background = self._background, None
+        if background is not None:
+            self._call.wake()  # its loop ends
+            await self._halt(background.playback_id)
+        return background
+
+    def _is_pressed(self, keys: str) -> bool:
+        return bool(keys) and any(digit in keys for digit in self._call.a_leg.digits)
+
+    def _background_id(self, number: int) -> str:
+        return f"p{derived_id(self._call.call_id, f'background {number % _IDS}').hex}"
+
+    async def _go_on(self, background: _Background) -> None:
+        """Let it begin, and begin again whenever it has ended, until it is stopped."""
+        self._background = background
+        await self._begin_background(background)
+        task = asyncio.create_task(self._looping(background))
+        self._loops.add(task)
+        task.add_done_callback(self._loops.discard)
+
+    async def _begin_background(self, background: _Background) -> None:
+        background.playback_id = self._background_id(self._begun)
+        self._begun += 1
+        self._call.finished_playbacks.discard(background.playback_id)
+        await self._begin(background.media, background.playback_id, background.language)
+
+    async def _looping(self, background: _Background) -> None:
+        call = self._call
+
+        def is_over() -> bool:
+            return self._background is not background or call.a_leg.is_gone
+
+        def is_to_go_on() -> bool:
+            return is_over() or background.playback_id in call.finished_playbacks
+
+        with suppress(HungUp, HandedOver):
+            while True:
+                begun_at = clock.monotonic()
+                if not await call.until(is_to_go_on, _BACKGROUND_SECONDS_MAX) or is_over():
+                    return
+                if clock.monotonic() - begun_at < _LIST_SECONDS_MIN:
+                    _log.warning("prompt_does_not_play", media=background.media[0])
+                    return
+                try:
+                    await self._begin_background(background)
+                except AriError as error:
+                    _log.warning("background_ended", error=str(error))
+                    return
+                if is_over():  # stopped while it began again
+                    await self._halt(background.playback_id)
+                    return
+
+    async def _begin(self, media: list[str], playback_id: str, language: str) -> None:
+        call = self._call
+        if call.is_bridged:
+            await call.ari.bridges.play(
+                bridge_id(call.call_id), media=media, playback_id=playback_id, lang=language
+            )
+        else:
+            await call.ari.channels.play(
+                call.a_leg.channel_id, media=media, playback_id=playback_id, lang=language
+            )
+
+    async def _halt(self, playback_id: str) -> None:
+        """A command to a channel waits for the end of what plays on it."""
+        with suppress(AriError):  # it had ended by itself
+            await self._call.ari.playbacks.stop(playback_id)
+
+
+def _media(prompts: str | Sequence[str]) -> list[str]:
+    names = [prompts] if isinstance(prompts, str) else prompts
+    return [f"sound:{name}" for name in names]

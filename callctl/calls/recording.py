@@ -1,0 +1,67 @@
+"""Recordings of a call: of both voices in a talk, or of a caller's message; used by calls.call.
+
+Asterisk writes NAME.wav into its recording folder, from the call's bridge, and ends by itself when
+nobody is left in it.
+"""
+
+from typing import TYPE_CHECKING
+
+from callctl.errors import HungUp
+from callctl.values.ids import bridge_id
+
+if TYPE_CHECKING:
+    from callctl.calls.call import Call
+
+TALK_SECONDS_MAX = 14_400  # no leg lives longer
+_END_SECONDS_MAX = 5.0  # from the end of a recording to its event
+_MESSAGE_END_KEY = "#"
+
+
+class Recorder:
+    """What is recorded of one call; one recording at a time."""
+
+    def __init__(self, call: "Call") -> None:
+        self._call = call
+        self._name: str | None = None
+
+    async def start(self, name: str) -> None:
+        """Record the talk from now on; AriRefused when there is a recording of this name."""
+        call = self._call
+        await call.ari.bridges.record(
+            bridge_id(call.call_id), name=name, seconds_max=TALK_SECONDS_MAX
+        )
+        self._name = name
+
+    async def stop(self) -> float | None:
+        """End the recording; its whole seconds, None when there is none or its end is unknown."""
+        name, self._name = self._name, None
+        return None if name is None else await self._end(name)
+
+    async def message(self, name: str, *, seconds_max: int, silence_seconds: int) -> float:
+        """Record the caller alone, until he is silent, presses # or goes; returns whole seconds."""
+        call = self._call
+        if call.a_leg.is_gone:
+            raise HungUp
+        await call.prompts.stop()
+        call.clear_digits()
+        await call.ari.bridges.record(
+            bridge_id(call.call_id),
+            name=name,
+            seconds_max=seconds_max,
+            silence_seconds=silence_seconds,
+            terminate_on=_MESSAGE_END_KEY,
+        )
+        await call.until(
+            lambda: name in call.finished_recordings or call.a_leg.is_gone,
+            seconds_max + _END_SECONDS_MAX,
+        )
+        seconds = await self._end(name)
+        call.clear_digits()
+        return seconds or 0.0
+
+    async def _end(self, name: str) -> float | None:
+        call = self._call
+        if name not in call.finished_recordings:
+            await call.ari.recordings.stop(name)
+            await call.until(lambda: name in call.finished_recordings, _END_SECONDS_MAX)
+        return call.finished_recordings.get(name)

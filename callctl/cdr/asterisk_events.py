@@ -1,0 +1,45 @@
+"""Asterisk's own record of answers and hang-ups; read by audit and by recovery.
+
+The file is the one that asterisk-conf/cel_custom.conf describes: a line is
+EVENT,seconds since 1970,channel id,linked id,... with EVENT ANSWER or HANGUP.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from callctl.errors import InvalidInput
+
+_EVENTS = {"ANSWER": True, "HANGUP": False}
+_MICROS_DIGITS = 6
+
+
+class Event(NamedTuple):
+    """A line; `linked_id` is the channel with which the channel's call began, "" if not told."""
+
+    channel_id: str
+    linked_id: str
+    is_answer: bool
+    at_micros: int  # since 1970
+
+
+def read_events(path: Path) -> Iterator[Event]:
+    """The answers and hang-ups of a file; a last line that is still being written is left."""
+    with path.open(encoding="utf-8", errors="replace", newline="\n") as lines:
+        for number, line in enumerate(lines, 1):
+            if line.endswith("\n"):
+                yield _event(line, path, number)
+
+
+def _event(line: str, path: Path, number: int) -> Event:
+    event, _, rest = line.partition(",")
+    moment, _, rest = rest.partition(",")
+    channel_id, _, rest = rest.rstrip("\n").partition(",")
+    seconds, _, micros = moment.partition(".")
+    is_moment = seconds.isdecimal() and micros.isdecimal() and len(micros) == _MICROS_DIGITS
+    if event not in _EVENTS or not is_moment or not channel_id:
+        raise InvalidInput(
+            f"{path}: line {number} is no answer or hang-up of Asterisk's: the file must be written"
+            " as asterisk-conf/cel_custom.conf says"
+        )
+    return Event(channel_id, rest.partition(",")[0], _EVENTS[event], int(seconds + micros))

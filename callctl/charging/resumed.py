@@ -1,0 +1,83 @@
+"""Takes up the money of a call where an earlier run of the switch left it; called by exchange.
+
+The ledger says what is held and posted, the live call's row for what.
+"""
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from callctl.charging.leg_money import LegMoney
+from callctl.charging.payer import CountedCall, Payer, PayingAccount, Role
+from callctl.db.pool import Database
+from callctl.db.queries import queries
+from callctl.directory.rates import calendar_of
+from callctl.ledger import Teller
+from callctl.rating import Meter
+from callctl.values.ids import new_id
+from callctl.values.tariff import Rate, Tariff
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """The money of an adopted call: its legs', what counts it, and when its charged time began.
+
+    `began_at` is None when nothing is charged yet.
+    """
+
+    legs: tuple[LegMoney, ...]
+    counts: tuple[CountedCall, ...]
+    seconds_max: int | None
+    began_at: datetime | None
+
+
+async def read_resumed(
+    database: Database,
+    teller: Teller,
+    charges: Sequence[Mapping[str, Any]],
+    counts: Sequence[Mapping[str, Any]],
+    seconds_max: int | None,
+) -> Resumed | None:
+    """What `Charge.resume` takes; None when a reservation is closed: the call has no money."""
+    began_at = min(
+        (datetime.fromisoformat(one["charged_from"]) for one in charges if one["charged_from"]),
+        default=None,
+    )
+    legs: list[LegMoney] = []
+    for row in charges:
+        leg = LegMoney(payer_of(row), renewal_name=f"renew {new_id().hex}")
+        if row["charged_from"] and began_at is not None:
+            begin = datetime.fromisoformat(row["charged_from"])
+            leg.offset_ms = round((begin - began_at).total_seconds() * 1000)
+        if not leg.payer.is_free:
+            held = await queries.find_reservation(database, reservation_id=leg.payer.reservation_id)
+            if held is None or not held["is_open"]:
+                return None
+            leg.held_micros, leg.posted_micros = held["held_micros"], held["posted_micros"]
+            leg.standing = await teller.standing(leg.payer.account.id)
+        legs.append(leg)
+    return Resumed(tuple(legs), tuple(_counted(row) for row in counts), seconds_max, began_at)
+
+
+def payer_of(row: Mapping[str, Any]) -> Payer:
+    """The payer of one of a live call's `charges`; its tariff has its name and version only."""
+    account = PayingAccount(
+        row["account_id"],
+        row["account"],
+        row["payee_account_id"],
+        Role(row["role"]),
+        row.get("limit", ""),
+    )
+    moment = datetime.fromisoformat(row["charged_from"] or row["quoted_from"])
+    meter = Meter(
+        Rate.from_json(row["rate"]), moment, row["timezone"], calendar_of(row["calendar"])
+    )
+    tariff = Tariff(row["tariff"], row["tariff_version"], "", ())
+    return Payer(uuid.UUID(row["leg_id"]), account, tariff, meter)
+
+
+def _counted(row: Mapping[str, Any]) -> CountedCall:
+    account = PayingAccount(row["account_id"], row["account"], row["payee_account_id"], Role.LIMIT)
+    return CountedCall(uuid.UUID(row["call_id"]), account, row["is_used_up"])

@@ -1,0 +1,61 @@
+"""The canary: an event of our own that goes round through Asterisk; run by app beside the calls.
+
+A socket that looks well proves nothing (R11): Asterisk may keep it open and send no events. When
+the canary does not come back the connection is torn down, and what was missed is looked for.
+"""
+
+import itertools
+
+import structlog
+
+from callctl import clock
+from callctl.ari import models
+from callctl.ari.client import AriClient
+from callctl.errors import AriError
+
+EVENT = "callctl-canary"
+_ROUND_SECONDS = 2.0
+_MISSES_MAX = 2
+_log = structlog.get_logger()
+
+
+class Canary:
+    """Sends and hears it; `lag_seconds` is how long the last round took."""
+
+    def __init__(self, ari: AriClient) -> None:
+        self._ari = ari
+        self._numbers = itertools.count(1)
+        self._sent: dict[str, float] = {}  # by number: when, on clock.monotonic()
+        self.lag_seconds = 0.0
+
+    def hear(self, event: models.Event) -> None:
+        """Note that a canary has come back; other events are not ours."""
+        if not isinstance(event, models.ChannelUserevent) or event.eventname != EVENT:
+            return
+        sent_at = self._sent.pop(str(event.userevent.get("number", "")), None)
+        if sent_at is not None:
+            self._ari.clock.hear(event.timestamp, asked=sent_at)
+            self.lag_seconds = clock.monotonic() - sent_at
+            self._sent.clear()  # those before it were overtaken, not lost
+
+    async def run(self) -> None:
+        """Send one each 2 s until cancelled; after two misses have the reader connect again."""
+        while True:
+            if len(self._sent) >= _MISSES_MAX:
+                self._sent.clear()
+                if self._ari.is_connected:
+                    _log.error("events_do_not_arrive", misses=_MISSES_MAX)
+                    await self._ari.reconnect()
+            if self._ari.is_connected:
+                await self._send()
+            else:
+                self._sent.clear()
+            await clock.sleep(_ROUND_SECONDS)
+
+    async def _send(self) -> None:
+        number = str(next(self._numbers))
+        self._sent[number] = clock.monotonic()
+        try:
+            await self._ari.events.user_event(EVENT, variables={"number": number})
+        except AriError as error:  # a miss like any other
+            _log.warning("canary_not_sent", error=str(error))

@@ -1,0 +1,164 @@
+"""A call with money, from its first step to the end of its talk; made by the scripts.
+
+Routing says which step is next, a module of this package carries it out, routing hears what came
+of it: until a line talks or the call is over. Before a step that needs the caller answered, he is
+answered, and charged from then on (ambiguity 22).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from callctl.calls import Call, Leg
+from callctl.cdr import Record, Stage
+from callctl.charging import Biller, Charge
+from callctl.directory.models import Did
+from callctl.flows import callback as callbacks
+from callctl.flows import ending, menu, recorded, ringing, voicemail, waiting
+from callctl.flows.desk import Desk, live_call
+from callctl.flows.paid_time import PaidTime
+from callctl.routing import (
+    Ask,
+    Decision,
+    End,
+    Facts,
+    Journey,
+    NoLine,
+    Outcome,
+    PromiseCallback,
+    Ring,
+    Said,
+    Say,
+    Step,
+    TakeMessage,
+    Wait,
+)
+
+
+def needs_answer(step: Step) -> bool:
+    """Whether the caller is answered, and charged, before the step."""
+    match step:
+        case Ask() | Wait() | TakeMessage() | PromiseCallback():
+            return True
+        case Say():
+            return step.message.answers
+        case _:
+            return False
+
+
+@dataclass(slots=True)
+class Conversation:
+    """One call, its money, and its way through the number's routing."""
+
+    call: Call
+    desk: Desk
+    record: Record
+    did: Did
+    biller: Biller
+    charge: Charge
+    paid_time: PaidTime
+    journey: Journey
+    last_cause: int | None = None  # of the last line that was rung and did not take the call
+    seats: list[ringing.Seat] = field(default_factory=list)  # lines whose calls count
+
+    @property
+    def language(self) -> str:
+        """Of the prompts."""
+        return self.did.tenant.language
+
+    def facts(self) -> Facts:
+        """What routing may know at this moment."""
+        return self.desk.facts(self.call, self.record, self.did)
+
+    def enter(self, stage: Stage, group_name: str | None = None) -> None:
+        """Note how far the call has got."""
+        self.record.stage, self.record.group_name = stage, group_name
+        self.desk.note(live_call(self.call, self.record, self.charge))
+
+    async def run(self, decision: Decision) -> None:
+        """Take step after step from `decision` on, then talk."""
+        found: Leg | Decision | None = decision
+        if self.did.greeting is None:
+            found = await self._follow(decision, until=needs_answer)
+        if isinstance(found, Decision):
+            await self._answer()
+            found = await self.paid_time.during(self._answered(found))
+        if isinstance(found, Leg):
+            await self.talk(found)
+
+    async def go_on(self, decision: Decision) -> None:
+        """As `run`, for a caller who was answered before."""
+        found = await self.paid_time.during(self._follow(decision, until=lambda _: False))
+        if isinstance(found, Leg):
+            await self.talk(found)
+
+    async def ring(self, step: Ring) -> Leg | None:
+        """Ring the step's lines; the one that takes the call, or None: see `last_cause`."""
+        return await ringing.ring(self, step)
+
+    async def talk(self, leg: Leg) -> None:
+        """Connect the two and keep the talk paid until one of them, or the money, is gone."""
+        call = self.call
+        await call.connect(leg)
+        if call.talk_started_at is None:
+            return  # one of them was gone before both were there
+        self.record.stage = Stage.TALKING
+        if not call.is_charged_from_answer:
+            self.begin(call.a_leg)
+        self.begin(leg)
+        await recorded.start(self, leg)
+        await self.paid_time.keep(lambda: call.is_over(leg))
+
+    def begin(self, leg: Leg) -> None:
+        """Charge a leg from where its time begins."""
+        begin = self.call.charge_begin(leg)
+        if begin is not None:
+            self.charge.begin([leg.leg_id], begin.monotonic, begin.at)
+
+    async def _answer(self) -> None:
+        await self.call.answer()
+        self.call.is_charged_from_answer = True
+        self.begin(self.call.a_leg)
+
+    async def _answered(self, decision: Decision) -> Leg | Decision | None:
+        """The steps of an answered caller, after the number's greeting (A16)."""
+        greeting = self.did.greeting
+        if greeting is not None:
+            self.enter(Stage.GREETING)
+            keys = "0123456789*#" if greeting.is_barge_in else ""
+            await self.call.play(greeting.prompt, self.language, stop_keys=keys)
+        return await self._follow(decision, until=lambda _: False)
+
+    async def _follow(
+        self, decision: Decision, *, until: Callable[[Step], bool]
+    ) -> Leg | Decision | None:
+        """Take steps; a leg that took the call, None: it is over, or the decision to stop at."""
+        while not until(decision.step):
+            result = await self._take(decision.step)
+            if result is None or isinstance(result, Leg):
+                return result
+            decision = self.journey.after(result, self.facts())
+            self.record.note_all(decision.trace)
+        return decision
+
+    async def _take(self, step: Step) -> Leg | Outcome | None:
+        match step:
+            case Ring():
+                return await self.ring(step) or NoLine(self.last_cause)
+            case Wait():
+                return await waiting.wait(self, step)
+            case Ask():
+                self.enter(Stage.MENU)
+                return await menu.ask(self, step)
+            case Say():
+                self.enter(Stage.MESSAGE)
+                await self.call.play_early(step.message.prompt, self.language)
+                return Said()
+            case TakeMessage():
+                self.enter(Stage.VOICEMAIL)
+                await voicemail.take_message(self, step.box)
+            case PromiseCallback():
+                self.enter(Stage.CALLBACK)
+                await callbacks.promise(self, step)
+            case End():
+                await ending.end(self.call, self.record, step, self.language)
+        return None

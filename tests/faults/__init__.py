@@ -1,0 +1,1 @@
+"""Faults of every family on the real stack: what breaks, what must still hold, in a report."""

@@ -1,0 +1,162 @@
+"""The wall clock stepped an hour either way, in Asterisk, in the switch, or on their machine.
+
+The exchange runs in this process, so that its clock can be stepped; Asterisk's steps are made in
+the stamps of its events. Charged is what was talked, by a clock that never steps.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+import pytest
+
+from callctl import clock
+from callctl.app.services import open_services
+from callctl.ari import models
+from callctl.ari.client import AriClient, AriSettings
+from callctl.charging import SlicePolicy
+from callctl.exchange import Canary, Exchange
+from callctl.settings import Settings
+from callctl.views import Cdr
+from tests.agents import NoAnswer, PlacedCall
+from tests.faults.forms import IS_LONG
+from tests.faults.site import Site
+
+HOUR = 3600.0
+TALK, MENU, LINE = "4005550001", "4005550005", "01062000401"
+SILENT, SILENT_LINE = "4005550002", "01062000402"
+SLICE_SECONDS, LEAD_SECONDS = 4, 0.5  # renewed several times in a talk
+_STEPS = [  # Asterisk's, the switch's
+    pytest.param(HOUR, HOUR, id="machine forward"),
+    pytest.param(-HOUR, -HOUR, id="machine back"),
+    *(
+        [
+            pytest.param(HOUR, 0.0, id="asterisk forward"),
+            pytest.param(-HOUR, 0.0, id="asterisk back"),
+            pytest.param(0.0, HOUR, id="switch forward"),
+            pytest.param(0.0, -HOUR, id="switch back"),
+            pytest.param(12.0, 12.0, id="machine 12 s forward"),
+            pytest.param(-12.0, -12.0, id="machine 12 s back"),
+        ]
+        if IS_LONG
+        else []
+    ),
+]
+
+
+@dataclass
+class Steppable:
+    """An exchange in this process, and by how much the two wall clocks are stepped."""
+
+    site: Site
+    exchange: Exchange | None = None
+    canary: Canary | None = None
+    asterisk_seconds: float = 0.0
+    connected: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def on_event(self, event: models.Event) -> None:
+        event.timestamp += timedelta(seconds=self.asterisk_seconds)
+        if self.canary is not None and self.exchange is not None:
+            self.canary.hear(event)
+            self.exchange.on_event(event)
+
+    async def talked(self, call: PlacedCall) -> tuple[Cdr, float]:
+        """Hang up; its CDR, and how long its caller talked by our monotonic clock."""
+        await call.hang_up()
+        assert call.answered_at is not None
+        assert call.ended_at is not None
+        return await self.site.cdr(call), call.ended_at - call.answered_at
+
+
+@pytest.fixture
+async def steppable(site: Site, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Steppable]:
+    """The exchange, connected."""
+    made = Steppable(site)
+    asterisk = site.asterisk
+    settings = Settings(sounds_dir=asterisk.sounds_path, recordings_dir=asterisk.recordings_path)
+    async with AsyncExitStack() as opened:
+        services = await opened.enter_async_context(
+            open_services(settings, site.database_url, site.database, None)
+        )
+        desk = replace(services.desk, policy=SlicePolicy(SLICE_SECONDS, LEAD_SECONDS))
+        ari = await opened.enter_async_context(
+            AriClient(
+                AriSettings(site.ari_url, asterisk.ari_user, asterisk.ari_password),
+                on_event=made.on_event,
+                on_connected=lambda _: made.connected.set(),
+            )
+        )
+        made.exchange = Exchange(ari, desk, calls_max=100)
+        made.canary = Canary(ari)
+        running = [asyncio.create_task(ari.run()), asyncio.create_task(made.canary.run())]
+        async with asyncio.timeout(10):
+            await made.connected.wait()
+        yield made
+        await made.exchange.drain(5)
+        for task in running:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+
+def _step(made: Steppable, monkeypatch: pytest.MonkeyPatch, asterisk: float, own: float) -> None:
+    right = clock.now
+
+    def stepped() -> datetime:
+        return right() + timedelta(seconds=own)
+
+    monkeypatch.setattr(clock, "now", stepped)
+    made.asterisk_seconds = asterisk
+
+
+def _is_right(cdr: Cdr, talked_seconds: float) -> None:
+    """Each time of a CDR is the time that was talked."""
+    assert float(cdr.talk_seconds) == pytest.approx(talked_seconds, abs=0.5)
+    assert cdr.answered_at is not None
+    between = (cdr.ended_at - cdr.answered_at).total_seconds()
+    assert between == pytest.approx(float(cdr.talk_seconds), abs=0.01)
+    assert cdr.setup_at <= cdr.answered_at
+    [leg] = [leg for leg in cdr.legs if leg.side == "a"]
+    assert leg.cost_micros == cdr.cost_micros
+    # By the second, each one begun: the talk's own may be a little longer or shorter than ours.
+    assert abs(cdr.cost_micros / 5_000 - talked_seconds) < 1.5
+    assert cdr.ended_by == "caller"
+
+
+@pytest.mark.parametrize(("asterisk", "own"), _STEPS)
+async def test_a_step_costs_nobody_anything(
+    site: Site,
+    steppable: Steppable,
+    monkeypatch: pytest.MonkeyPatch,
+    asterisk: float,
+    own: float,
+) -> None:
+    """Who talks, or is in a menu, goes on through it and pays for what he talked; so do new calls."""
+    talking = await site.talking(TALK, "01062001001", LINE)
+    in_menu = await site.call(MENU, "01062001002")
+    await in_menu.answered()
+    await in_menu.send_dtmf("1")
+    await in_menu.hears(440, seconds=10)
+    site.carrier.line(SILENT_LINE, NoAnswer())
+    silent = await site.call(SILENT, "01062001003")
+    await silent.ringing()
+
+    _step(steppable, monkeypatch, asterisk, own)
+    await talking.hears(440, since=clock.monotonic(), lasting=2.5 * SLICE_SECONDS, seconds=20)
+    new = await site.talking(TALK, "01062001004", LINE)
+    await new.hears(440, since=clock.monotonic(), lasting=2.0, seconds=10)
+
+    for call in (talking, in_menu, new):
+        cdr, talked_seconds = await steppable.talked(call)
+        _is_right(cdr, talked_seconds)
+        is_told = any(step["rule"] == "clock" for step in cdr.trace)
+        assert is_told == (call is not new and asterisk != 0.0)
+    await silent.hang_up()
+    cdr = await site.cdr(silent)
+    assert (cdr.disposition, cdr.cost_micros) == ("cancelled", 0)
+    assert 10 < float(cdr.ring_seconds) < 60
+    # Asterisk's own record is not stepped here, where only its events' stamps are.
+    await site.invariants(unproven=["asterisk"], late_seconds=abs(asterisk))
+    site.tell(calls=4, stepped_seconds=asterisk or own)

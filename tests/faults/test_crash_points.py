@@ -1,0 +1,167 @@
+"""kill -9 of the switch at its named crash points, with calls in every stage.
+
+The points are found out by a run in which the switch lives, and by a start that takes calls up.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from callctl.errors import StackFailed
+from callctl.stack.processes import Child
+from tests.agents import PlacedCall
+from tests.faults.forms import SECONDS_MAX, chance, pick
+from tests.faults.site import Grounds, Site, open_site
+from tests.faults.stages import SECOND_MICROS, SLICE_SECONDS, TALK, Stages, caller_of
+
+CRASHES = pick(short=7, long=1000)
+_POINTS_LEAST = 40
+_PASSES_MAX = 500  # of one point in a run: something turns for ever
+_SETTINGS = {"CALLCTL_SLICE_SECONDS": str(SLICE_SECONDS)}
+
+
+@dataclass(frozen=True, slots=True)
+class Crash:
+    """The nth passing of a point: in a switch that serves, or in one that takes calls up."""
+
+    point: str
+    nth: int
+    is_in_recovery: bool
+
+    @property
+    def at(self) -> str:
+        """As CALLCTL_CRASH_AT takes it."""
+        return f"{self.point}:{self.nth}"
+
+    def __str__(self) -> str:
+        """For people."""
+        return f"{self.at}{' while taking up' if self.is_in_recovery else ''}"
+
+
+@pytest.mark.timeout(SECONDS_MAX)
+async def test_the_switch_may_die_at_any_point(
+    grounds: Grounds,
+    tmp_path: Path,
+    subtests: pytest.Subtests,
+    record_property: Callable[[str, object], None],
+) -> None:
+    """Talks go on, queues keep their order, the books agree, wherever it is killed."""
+    crashes = await _discover(grounds, tmp_path)
+    assert len({crash.point for crash in crashes}) >= _POINTS_LEAST
+    chosen = chance("crash points").sample(crashes, min(CRASHES, len(crashes)))
+    for number, crash in enumerate(chosen):
+        folder = tmp_path / f"crash-{number}"
+        folder.mkdir()
+        record_property("crash", crash)
+        with subtests.test(msg=str(crash)):
+            async with open_site(grounds, folder) as site:
+                await _crash(site, crash)
+    record_property("crash", f"{len(chosen)} of {len(crashes)} points")
+
+
+async def _discover(grounds: Grounds, folder: Path) -> list[Crash]:
+    """Each point once, at a passing that chance chooses."""
+    dice = chance("crash passings")
+    serving, taking_up = folder / "serving", folder / "taking-up"
+    async with open_site(grounds, folder) as site:
+        site.settings |= _SETTINGS
+        switch, stages = site.switch(), Stages(site)
+        await site.start(switch, CALLCTL_CRASH_POINTS_PATH=str(serving))
+        before = _passings(serving)
+        await stages.fill()
+        await stages.move_on()
+        passed = _passings(serving)
+        await site.invariants()
+    async with open_site(grounds, folder) as site:
+        site.settings |= _SETTINGS
+        switch, stages = site.switch("again"), Stages(site)
+        await site.start(switch)
+        await stages.fill()
+        await switch.kill()
+        await site.start(switch, CALLCTL_CRASH_POINTS_PATH=str(taking_up))
+        start = _passings(taking_up)
+        await stages.end()
+    [(most, count)] = (passed - before).most_common(1)
+    assert count < _PASSES_MAX, f"{most} is passed {count} times"
+    found = []
+    for name, count in sorted((passed - before).items()):
+        # Chance makes no two runs alike: the last passings of this one may not be in the next.
+        found.append(Crash(name, before[name] + dice.randint(1, max(1, count * 2 // 3)), False))
+    found += [Crash(name, dice.randint(1, start[name]), True) for name in sorted(start)]
+    return found
+
+
+def _passings(path: Path) -> Counter[str]:
+    return Counter(path.read_text().splitlines())
+
+
+async def _crash(site: Site, crash: Crash) -> None:
+    """Let the switch die there, start it again, and look at every call."""
+    switch, stages = site.switch(), Stages(site)
+    if crash.is_in_recovery:
+        site.settings["CALLCTL_SLICE_SECONDS"] = str(2 * SLICE_SECONDS)  # for two starts
+        await site.start(switch)
+        await stages.fill()
+        talking, waiting = stages.talking(), stages.waiting()
+        await switch.kill()
+        places = await stages.places()
+        with suppress(StackFailed):  # some come when it is ready already
+            await site.start(switch, CALLCTL_CRASH_AT=crash.at)
+        await _died(switch)
+    else:
+        site.settings |= _SETTINGS
+        await site.start(switch, CALLCTL_CRASH_AT=crash.at)
+        await _live_until_it_dies(switch, stages)
+        talking, waiting = stages.talking(), stages.waiting()
+        places = await stages.places()
+    await site.start(switch)
+    await stages.all_hear(talking)
+    kept = await stages.places()
+    assert set(map(caller_of, waiting)) <= set(kept), "they keep their places"
+    assert kept == [place for place in places if place in kept], "they keep their order"
+    new = await site.talking("4005550001", "01062003000", TALK)
+    await new.hang_up()
+    await stages.end()
+    if "first" in waiting:
+        assert stages.served() == [place for place in kept if place != caller_of("next")]
+    for name in talking:
+        await _charged_throughout(site, stages.calls[name])
+    await site.invariants()
+    assert await switch.stop() == 0, switch.obituary()
+
+
+async def _charged_throughout(site: Site, call: PlacedCall) -> None:
+    """From his answer to his end, once."""
+    assert call.answered_at is not None
+    assert call.ended_at is not None
+    cdr = await site.cdr(call)
+    leg = cdr.legs[0]
+    assert leg.billed_seconds == pytest.approx(call.ended_at - call.answered_at, abs=1.5)
+    assert leg.cost_micros == leg.billed_seconds * SECOND_MICROS
+
+
+async def _live_until_it_dies(switch: Child, stages: Stages) -> None:
+    """Make the calls of every stage; stop where they are at the moment of the death."""
+
+    async def live() -> None:
+        await stages.fill()
+        await stages.move_on()
+
+    living = asyncio.create_task(live())
+    died = asyncio.create_task(_died(switch, seconds=90))
+    await asyncio.wait([living, died], return_when=asyncio.FIRST_COMPLETED)
+    if living.done() and not died.done() and living.exception() is None:
+        await died  # what it does without any calls may pass there, too
+    living.cancel()
+    await asyncio.gather(living, return_exceptions=True)
+    await died
+
+
+async def _died(switch: Child, seconds: float = 10) -> None:
+    async with asyncio.timeout(seconds):
+        await switch.wait()

@@ -1,0 +1,61 @@
+"""What a leg notes of its channel's events: digits, answer, and what became of it."""
+
+import uuid
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from callctl.ari.models import ChannelDtmfReceived
+from callctl.calls import Leg
+from callctl.calls.leg import DIGITS_MAX
+from callctl.values.hangup import Disposition
+
+SETUP = datetime(2026, 11, 25, 8, 0, tzinfo=UTC)
+
+
+def _leg() -> Leg:
+    return Leg(uuid.uuid4(), "l1", "b", "", None, SETUP)
+
+
+def _digit(digit: str) -> ChannelDtmfReceived:
+    fields: dict[str, Any] = {"digit": digit, "duration_ms": 100, "timestamp": SETUP}
+    return ChannelDtmfReceived.model_construct(**fields)
+
+
+def test_digits_wait_in_order_up_to_a_bound() -> None:
+    """The first 32 digits wait to be read; later ones are counted."""
+    leg = _leg()
+    for number in range(200):
+        leg.take(_digit(str(number % 10)))
+    assert "".join(leg.digits) == ("0123456789" * 4)[:DIGITS_MAX]
+    assert leg.dropped_digits == 200 - DIGITS_MAX
+    leg.digits.popleft()
+    leg.take(_digit("#"))
+    assert leg.digits[-1] == "#"
+
+
+@pytest.mark.parametrize(
+    ("is_answered", "is_taken", "gave_up_as", "cause", "disposition"),
+    [
+        (True, True, None, 16, Disposition.ANSWERED),
+        (True, False, Disposition.NO_ANSWER, 19, Disposition.NO_ANSWER),
+        (True, False, Disposition.CANCELLED, 26, Disposition.CANCELLED),
+        (True, False, None, 16, Disposition.CANCELLED),
+        (False, False, None, 17, Disposition.BUSY),
+        (False, False, None, 26, Disposition.CANCELLED),
+        (False, False, None, 0, Disposition.FAILED),
+    ],
+)
+def test_a_line_is_answered_only_if_it_took_the_call(
+    is_answered: bool,
+    is_taken: bool,
+    gave_up_as: Disposition | None,
+    cause: int,
+    disposition: Disposition,
+) -> None:
+    """A voicemail's answer, and that of a line which was too late, are none for the CDR."""
+    leg = _leg()
+    leg.answered_at = SETUP + timedelta(seconds=1) if is_answered else None
+    leg.is_taken, leg.gave_up_as, leg.cause = is_taken, gave_up_as, cause
+    assert leg.disposition is disposition
