@@ -1,7 +1,7 @@
 # make help lists what can be done; everything else says what it does as it goes.
 PYTHON := .venv/bin/python
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test check bench bench-audit bench-ledger bench-routing ledger-proofs faults lint types imports pytest format pins clean distclean
+.PHONY: help setup demo run test check bench bench-audit bench-ledger bench-routing ledger-proofs faults soak lint types imports pytest format pins clean distclean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ ledger-proofs: $(PYTHON) ## Run the ledger's proofs in their long form (CI runs 
 faults: setup ## Break everything in turn, long form; report in var/faults (ARGS="-k name" runs some)
 	@rm -f var/faults/report.md
 	@CALLCTL_FAULTS=long $(PYTHON) -m pytest -v --show-capture=no tests/faults $(ARGS)
+
+soak: setup ## Hold calls for HOURS=n while something breaks every 30 s (ARGS="--calls 200 --rate 2 --seed 1")
+	@$(PYTHON) -m tests.faults.soak --hours $(or $(HOURS),1) $(ARGS)
 
 lint: $(PYTHON) ## Check style and formatting (ruff)
 	@$(PYTHON) -m ruff check

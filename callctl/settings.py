@@ -51,6 +51,10 @@ class Settings(BaseSettings):
     agi_port: int = Field(default=4573, ge=1, le=65535)
     api_host: str = "127.0.0.1"
     api_port: int = Field(default=8080, ge=1, le=65535)
+    metrics_host: str = "127.0.0.1"
+    metrics_port: int = Field(
+        default=9464, ge=1, le=65535, description="The switch's metrics and health"
+    )
     recordings_dir: Path = Field(
         default=Path("/var/spool/asterisk/recording"),
         description="The folder that Asterisk records to, as this process sees it",
@@ -67,7 +71,7 @@ class Settings(BaseSettings):
     renew_lead_seconds: float = Field(
         default=2.0, ge=0.2, le=60, description="Latest renewal before the paid time ends"
     )
-    calls_max: int = Field(default=5000, ge=1, description="Calls at once; more are refused")
+    calls_max: int = Field(default=2500, ge=1, description="Calls at once; more are refused")
     crash_at: str | None = Field(
         default=None,
         pattern=r"^[^:]+:[1-9]\d{0,5}$",

@@ -1,4 +1,4 @@
-"""Tells whoever started this process that it is ready; called by app.switch and app.web.
+"""Tells whoever started this process how it is; called by app.switch, app.web and app.watchdog.
 
 The protocol is systemd's (sd_notify): callctl.stack listens for it, and so does a unit of
 Type=notify. Without NOTIFY_SOCKET in the environment nothing is sent.
@@ -9,14 +9,20 @@ import socket
 
 
 def tell_ready() -> None:
-    """Send READY=1; a listener that has gone is not our trouble."""
+    """Say that it is ready."""
+    notify("READY=1")
+
+
+def notify(message: str) -> None:
+    """Send it without waiting; a listener that has gone, or does not listen, is not our trouble."""
     address = os.environ.get("NOTIFY_SOCKET", "")
     if not address:
         return
     if address.startswith("@"):  # an abstract socket: no file, no length of path to mind
         address = "\0" + address[1:]
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
+        listener.setblocking(False)
         try:
-            notify.sendto(b"READY=1", address)
+            listener.sendto(message.encode(), address)
         except OSError:
             return

@@ -7,24 +7,34 @@ within seconds of the owner's end.
 import asyncio
 import gc
 import signal
+from collections.abc import Coroutine
 from contextlib import AsyncExitStack
+from typing import Any, TypeVar
 
 import structlog
 
 from callctl import clock, crash
-from callctl.app.ready import tell_ready
+from callctl.app.commands import Commands
+from callctl.app.condition import Parts
+from callctl.app.metrics import Metrics
+from callctl.app.ready import notify, tell_ready
+from callctl.app.report import reporting
 from callctl.app.services import Services, open_services
 from callctl.ari.client import AriClient, AriSettings, Connected
 from callctl.ari.models import Event
 from callctl.db import pool
 from callctl.db.lease import Lease, Owner
 from callctl.db.migrate import migrate
-from callctl.errors import AriReplaced, InvalidInput, Superseded
-from callctl.exchange import Canary, Exchange, Recovery, read_abandoned
+from callctl.db.pool import Database
+from callctl.errors import AriError, AriReplaced, DatabaseUnavailable, InvalidInput, Superseded
+from callctl.exchange import Canary, Exchange, Reconciler, Recovery, read_abandoned
 from callctl.exchange.outbound import Outbound
 from callctl.settings import Settings
 
 _DRAIN_SECONDS = 10.0
+_RETRY_SECONDS_MIN, _RETRY_SECONDS_MAX = 0.5, 5.0
+_WAITING = "STATUS=waiting for PostgreSQL\nEXTEND_TIMEOUT_USEC=60000000"  # systemd's, of its start
+Result = TypeVar("Result")
 _log = structlog.get_logger()
 
 
@@ -34,6 +44,7 @@ class _Stop:
     def __init__(self) -> None:
         self.wish = asyncio.Event()
         self.hands_over = True
+        self.is_drained = False
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGTERM, self._take, True)
         loop.add_signal_handler(signal.SIGINT, self._take, False)
@@ -42,44 +53,69 @@ class _Stop:
         self.hands_over = hands_over and not self.wish.is_set()
         self.wish.set()
 
+    def drained(self) -> None:
+        """No call is left, or those that are go on for the next switch."""
+        self.is_drained = True
+        self.wish.set()
 
-async def run_switch(settings: Settings) -> None:
-    """Run until SIGTERM or SIGINT. Raises Superseded or AriReplaced: another one has the calls."""
+
+async def run_switch(settings: Settings) -> bool:
+    """Run until SIGTERM or SIGINT, or until drained; returns whether it was.
+
+    Raises Superseded or AriReplaced: another one has the calls.
+    """
     dsn = settings.database_url
     if dsn is None:
         raise InvalidInput("CALLCTL_DATABASE_URL is not set: set it, or start all with callctl run")
     stop = _Stop()
     crash.arm(settings.crash_at, settings.crash_points_path)
-    await migrate(dsn)
     async with AsyncExitStack() as opened:
-        database = await pool.connect(
-            dsn,
-            size=settings.database_pool_size,
-            timeout_seconds=settings.database_timeout_seconds,
-        )
+        database = await _unless(stop, _connected(settings, dsn))
+        if database is None:
+            return False
         opened.push_async_callback(database.close)
         lease = Lease(database, settings.asterisk_name)
-        owner = await _acquired(lease, stop)
+        metrics = await opened.enter_async_context(reporting(settings, database, lease))
+        owner = await _unless(stop, lease.acquire(on_wait=tell_ready))
         if owner is None:
-            return
+            return False
         opened.push_async_callback(lease.release, owner)
         services = await opened.enter_async_context(
             open_services(settings, dsn, database, owner, lease.is_answered)
         )
         _rest_the_collector()
-        await _serve(settings, services, lease, owner, stop)
+        await _serve(settings, services, owner, stop, metrics)
     _log.info("switch_stopped")
+    return stop.is_drained
 
 
-async def _acquired(lease: Lease, stop: _Stop) -> Owner | None:
-    """The lease; None when the wish to end came first."""
-    acquiring = asyncio.ensure_future(lease.acquire(on_wait=tell_ready))
+async def _connected(settings: Settings, dsn: str) -> Database:
+    """The database, its schema current, however long it is away; who started us is told to wait."""
+    retry_seconds = _RETRY_SECONDS_MIN
+    while True:
+        try:
+            await migrate(dsn)
+            return await pool.connect(
+                dsn,
+                size=settings.database_pool_size,
+                timeout_seconds=settings.database_timeout_seconds,
+            )
+        except DatabaseUnavailable as error:
+            _log.warning("waiting_for_database", error=str(error), retry_seconds=retry_seconds)
+            notify(_WAITING)
+        await clock.sleep(retry_seconds)
+        retry_seconds = min(retry_seconds * 2, _RETRY_SECONDS_MAX)
+
+
+async def _unless(stop: _Stop, work: Coroutine[Any, Any, Result]) -> Result | None:
+    """What `work` returns; None when the wish to end came first."""
+    working = asyncio.ensure_future(work)
     stopping = asyncio.ensure_future(stop.wish.wait())
     try:
-        await asyncio.wait([acquiring, stopping], return_when=asyncio.FIRST_COMPLETED)
-        return acquiring.result() if acquiring.done() else None
+        await asyncio.wait([working, stopping], return_when=asyncio.FIRST_COMPLETED)
+        return working.result() if working.done() else None
     finally:
-        acquiring.cancel()
+        working.cancel()
         stopping.cancel()
 
 
@@ -91,24 +127,23 @@ def _rest_the_collector() -> None:
 
 
 async def _serve(
-    settings: Settings, services: Services, lease: Lease, owner: Owner, stop: _Stop
+    settings: Settings, services: Services, owner: Owner, stop: _Stop, metrics: Metrics
 ) -> None:
     """Take calls until `stop`, then end or hand over those that live; let go when superseded."""
     abandoned = await read_abandoned(services.database, owner.asterisk)
-    lost: list[float] = []  # since when, on clock.monotonic()
 
     def hear(event: Event) -> None:
         canary.hear(event)
         exchange.on_event(event)
 
-    def note_loss(_reason: str) -> None:
-        lost.append(clock.monotonic())
-
     async def connected(_: Connected) -> None:
-        await recovery.run()
-        if lost:
-            await exchange.reconcile(clock.monotonic() - lost[0])
-            lost.clear()
+        try:
+            await recovery.run()
+            await reconciler.reconcile(canary.told_until)
+        except AriError as error:
+            _log.warning("calls_not_seen", error=str(error))
+            await ari.reconnect()  # which comes here again
+            return
         tell_ready()
 
     async with AriClient(
@@ -116,19 +151,29 @@ async def _serve(
         app=settings.ari_app,
         on_event=hear,
         on_connected=connected,
-        on_lost=note_loss,
     ) as ari:
-        exchange = Exchange(ari, services.desk, calls_max=settings.calls_max)
+        exchange = Exchange(
+            *(ari, services.desk),
+            calls_max=settings.calls_max,
+            on_ended=metrics.call_ended,
+            legs_path=settings.legs_path,
+        )
+        reconciler = Reconciler(ari, exchange)
         canary = Canary(ari)
+        metrics.condition.parts = Parts(owner, services, ari, canary, exchange)
         recovery = Recovery(
             *(ari, services.database, services.desk, exchange, abandoned),
             legs_path=settings.legs_path,
         )
         works = services.beside() | {
-            "lease": lease.keep(owner),
+            "lease": metrics.condition.lease.keep(owner),
             "ari": ari.run(),
             "canary": canary.run(),
+            "reconciler": reconciler.run(),
             "callbacks": Outbound(ari, services.dsn, services.desk, exchange).run(),
+            "commands": Commands(
+                *(services.database, services.dsn, owner, exchange), on_drained=stop.drained
+            ).run(),
         }
         running = [asyncio.create_task(work, name=name) for name, work in works.items()]
         try:

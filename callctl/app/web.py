@@ -19,6 +19,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from callctl import console
 from callctl.agi import AgiServer, LookUps
 from callctl.api import audio, callbacks, dids, problems, routes, voicemails
+from callctl.app import watchdog
 from callctl.app.ready import tell_ready
 from callctl.callbacks import Callbacks
 from callctl.db.migrate import migrate
@@ -79,7 +80,8 @@ async def run_web(settings: Settings) -> None:
             lambda: watch.current, areas.area_of, Views(database), lines.states, queues.states
         )
         followed = (watch.run(), areas.run(database, dsn), lines.run(), queues.run())
-        async with _following(*followed), _agi(settings, look_ups):
+        beside = (*followed, watchdog.feed())
+        async with _following(*beside), _agi(settings, look_ups):
             await _serve(settings, build_web(settings, database, lambda: watch.current, areas))
     finally:
         await database.close()

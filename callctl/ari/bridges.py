@@ -141,6 +141,11 @@ class Playbacks(Commands):
 class Recordings(Commands):
     """Commands to what is being recorded."""
 
+    async def get(self, name: str) -> models.LiveRecording:
+        """What is being recorded; AriRefused with status 404 when it has ended."""
+        body = await self.send("GET", f"/ari/recordings/live/{names.recording(name)}")
+        return models.LiveRecording.model_validate_json(body)
+
     async def stop(self, name: str) -> None:
         """End a recording and keep the file; no error when it has ended."""
         try:

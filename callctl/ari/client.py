@@ -70,6 +70,16 @@ class AriClient:
         """Whether events are being read now."""
         return self._reader.is_connected
 
+    @property
+    def connection_count(self) -> int:
+        """How often events began to be read."""
+        return self._reader.connection_count
+
+    @property
+    def turned_away_at(self) -> float:
+        """When Asterisk last could not be connected to, on clock.monotonic(); else -inf."""
+        return self._reader.turned_away_at
+
     async def run(self) -> None:
         """Read events, reconnecting for ever; ends by cancellation, AriReplaced or AriRefused."""
         await self._reader.run()

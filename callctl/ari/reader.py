@@ -22,7 +22,7 @@ from callctl.errors import AriError, AriRefused, AriReplaced, AriUnavailable
 
 _HEARTBEAT_SECONDS = 10.0
 _CONNECT_SECONDS = 5.0
-_CLOSE_SECONDS = 1.0
+_CLOSE_SECONDS = 0.3  # not long: what does not answer any more is closed, too
 _RETRY_SECONDS_MIN, _RETRY_SECONDS_MAX = 0.1, 5.0
 _STABLE_SECONDS = 5.0  # a connection that lived this long starts the next retries afresh
 _FRAME_BYTES_MAX = 1 << 20
@@ -93,6 +93,8 @@ class EventReader:
         self._tasks: set[asyncio.Task[None]] = set()
         self._socket: aiohttp.ClientWebSocketResponse[Literal[False]] | None = None
         self.is_connected = False
+        self.connection_count = 0
+        self.turned_away_at = float("-inf")  # on clock.monotonic()
 
     async def reconnect(self) -> None:
         """Give up this connection, which delivers nothing; `run` makes another one."""
@@ -109,8 +111,10 @@ class EventReader:
         async with aiohttp.ClientSession(headers=self._settings.headers) as session:
             try:
                 while True:
-                    began = clock.monotonic()
+                    began, count = clock.monotonic(), self.connection_count
                     reason = await self._connection(session)
+                    if self.connection_count == count:
+                        self.turned_away_at = clock.monotonic()
                     _log.warning("ari_not_connected", reason=reason, app=self._app)
                     if clock.monotonic() - began > _STABLE_SECONDS:
                         retry_seconds = _RETRY_SECONDS_MIN
@@ -166,6 +170,7 @@ class EventReader:
         is_restarted = self._startup_at is not None and startup_at != self._startup_at
         self._startup_at = startup_at
         self.is_connected = True
+        self.connection_count += 1
         _log.info("ari_connected", app=self._app, is_restarted=is_restarted)
         if self._on_connected is not None:
             answer = self._on_connected(Connected(info, is_restarted))

@@ -19,6 +19,7 @@ import structlog
 from callctl import clock
 from callctl.ari import models
 from callctl.ari.client import AriClient
+from callctl.calls import asking, releasing
 from callctl.calls.call_clock import CallClock
 from callctl.calls.caller_id import CallerIdPresented
 from callctl.calls.charged_time import ChargeBegin, charge_begin, charged_milliseconds
@@ -30,13 +31,11 @@ from callctl.calls.recording import Recorder
 from callctl.calls.timers import SECONDS_MAX, are_timed, set_timers
 from callctl.calls.whisper import Whispers
 from callctl.errors import AriError, AriUnavailable, HandedOver, HungUp
-from callctl.values.hangup import HangupCause
+from callctl.values.hangup import Disposition, HangupCause
 from callctl.values.ids import bridge_id
 from callctl.values.phone_number import PhoneNumber
 
 _ANSWER_SECONDS_MAX = 5.0  # from our answer to the event that tells of it
-_GOING_SECONDS_MAX = 1.0  # a leg that says that it goes is told to once more after this
-_RELEASE_SECONDS_MAX = 5.0  # from our hang-up to ChannelDestroyed
 _FIRST_SECONDS_SURE = 100  # less than FIRST_SECONDS of the dialplan, by screening's time
 _ACT_SECONDS_MAX = 15.0  # an act of the ledger ends earlier by its own deadline
 
@@ -55,6 +54,7 @@ class Call:
     ari: AriClient
     register: Callable[[str, "Call", Leg], None]
     legs: list[Leg] = field(default_factory=list)
+    inquiry: asking.Inquiry | None = None  # asks Asterisk when an event does not come
     presented: CallerIdPresented | None = None  # what must replace a hostile caller id
     rejected_cause: HangupCause | None = None
     is_drained: bool = False  # ended because the switch ends
@@ -65,18 +65,19 @@ class Call:
     finished_recordings: dict[str, float | None] = field(default_factory=dict)  # name -> seconds
     clock: CallClock = field(init=False)
     prompts: Prompts = field(init=False)
-    _dialling: Dialling = field(init=False)
+    dialling: Dialling = field(init=False)
     _recorder: Recorder = field(init=False)
     _pulse: asyncio.Event = field(default_factory=asyncio.Event)
+    has_bridge: bool = False  # it was made, or may have been
     _in_bridge: set[str] = field(default_factory=set)  # channel ids that were put into it
-    _whispers: Whispers = field(init=False)
+    whispers: Whispers = field(init=False)
 
     def __post_init__(self) -> None:
         """Begin with the caller's leg."""
         self.legs.append(self.a_leg)
         self.clock = CallClock.since(self.a_leg.setup_at, self.ari.clock)
-        self.prompts, self._dialling = Prompts(self), Dialling(self)
-        self._recorder, self._whispers = Recorder(self), Whispers(self)
+        self.prompts, self.dialling = Prompts(self), Dialling(self)
+        self._recorder, self.whispers = Recorder(self), Whispers(self)
 
     # -- events
 
@@ -121,10 +122,7 @@ class Call:
         """Answer the caller and put him into the call's bridge, where prompts are played."""
         await self.present()
         await self.prompts.stop()  # it would hold up the answer
-        await self.ari.channels.answer(self.a_leg.channel_id)
-        if not await self.until(
-            lambda: self.a_leg.answered_at is not None or self.a_leg.is_gone, _ANSWER_SECONDS_MAX
-        ):
+        if not await self._answered(lambda: self.a_leg.is_gone):
             raise AriUnavailable("Asterisk did not answer the caller in time")
         if self.a_leg.is_gone:
             raise HungUp
@@ -190,7 +188,7 @@ class Call:
 
         `dial` then rings it. Whatever goes wrong shows there.
         """
-        await self._dialling.prepare(line)
+        await self.dialling.prepare(line)
 
     async def dial(self, line: LineToRing) -> Leg:
         """Ring one line; returns its leg, taken or with the disposition that says why not.
@@ -199,7 +197,7 @@ class Call:
         then it lives on a timer of its own in Asterisk, so a dead controller leaves no ringing
         telephone. Raises HungUp when the caller goes first.
         """
-        return await self._dialling.dial(line)
+        return await self.dialling.dial(line)
 
     async def dial_at_once(self, lines: Sequence[LineToRing]) -> Leg | None:
         """Ring lines at the same time; the leg of the first that takes the call, as in `dial`.
@@ -207,17 +205,24 @@ class Call:
         The others are cancelled as answered elsewhere. None when none takes it; each leg in `legs`
         says why. Not for a line that was prepared. Raises HungUp when the caller goes first.
         """
-        return await self._dialling.dial_at_once(lines)
+        return await self.dialling.dial_at_once(lines)
 
     async def connect(self, leg: Leg) -> None:
         """Join the caller and a line that took the call; the caller's leg is answered by this."""
         await self.prompts.stop()
         if not self.is_in_bridge(leg):
+            if leg.is_gone:  # before the caller could be joined
+                return
             if self.a_leg.answered_at is None:
-                await self.ari.channels.answer(self.a_leg.channel_id)
-            await self.enter_bridge(leg)
-        if not await self.until(
-            lambda: self.a_leg.answered_at is not None or self.is_over(leg), _ANSWER_SECONDS_MAX
+                await self._answered(lambda: self.is_over(leg))
+            try:
+                await self.enter_bridge(leg)
+            except AriError:
+                leg.is_taken, leg.gave_up_as = False, Disposition.FAILED  # they never talked
+                raise
+        if not await asking.learned(
+            *(self, lambda: self.a_leg.answered_at is not None or self.is_over(leg)),
+            *(self.a_leg, _ANSWER_SECONDS_MAX),
         ):
             await self.ari.channels.answer(self.a_leg.channel_id)
 
@@ -263,12 +268,12 @@ class Call:
 
     def whisper(self, leg: Leg, prompt: str, language: str) -> None:
         """Play `prompt` to one party of the talk only, while both go on hearing each other."""
-        self._whispers.begin(leg, prompt, language)
+        self.whispers.begin(leg, prompt, language)
 
     @property
     def channel_ids(self) -> list[str]:
         """Every channel that was made for this call or came with it."""
-        return [leg.channel_id for leg in (*self.legs, *self._whispers.snoops)]
+        return [leg.channel_id for leg in (*self.legs, *self.whispers.snoops)]
 
     async def hang_up(self, leg: Leg, cause: HangupCause = HangupCause.NORMAL) -> None:
         """End one leg; it is no error if it has ended."""
@@ -331,43 +336,27 @@ class Call:
 
     async def release(self) -> None:
         """Hang up every leg, wait for their ends, and remove the bridge; may be called again."""
-        self.is_handed_over = False  # it ends here, and is waited for
-        for leg in (*self.legs, *self._whispers.snoops):
-            cause = HangupCause.NORMAL
-            if leg is self.a_leg and leg.answered_at is None:  # SIP 503 unless it was refused
-                cause = self.rejected_cause or HangupCause.SWITCH_CONGESTION
-            try:
-                await self.hang_up(leg, cause)
-            except AriError:
-                continue  # its own timer in Asterisk ends it
-        await self._dialling.ended(_RELEASE_SECONDS_MAX)
-        if not await self._all_destroyed(_GOING_SECONDS_MAX):
-            for leg in self.legs:
-                if leg.destroyed_at is None:  # a CANCEL that crossed our answer leaves it behind
-                    with suppress(AriError):
-                        await self.ari.channels.hangup(leg.channel_id)
-            await self._all_destroyed(_RELEASE_SECONDS_MAX)
-        if self._in_bridge:
-            self._in_bridge.clear()
-            try:
-                await self.ari.bridges.destroy(bridge_id(self.call_id))
-            except AriError:
-                return  # it is empty and holds nothing
+        await releasing.release(self)
 
     # -- how it is done
 
-    async def _all_destroyed(self, seconds: float) -> bool:
-        return await self.until(
-            lambda: all(leg.destroyed_at is not None for leg in self.legs), seconds
-        )
+    async def _answered(self, is_over: Callable[[], bool]) -> bool:
+        """Answer the caller; what comes of it is told by an event, or asked for."""
+
+        def is_settled() -> bool:
+            return self.a_leg.answered_at is not None or is_over()
+
+        with suppress(AriUnavailable):
+            await self.meanwhile(self.ari.channels.answer(self.a_leg.channel_id), is_settled)
+        return await asking.learned(self, is_settled, self.a_leg, _ANSWER_SECONDS_MAX)
 
     async def present(self) -> None:
         """Replace a hostile caller id before it goes out to a line; at most once."""
-        shown, self.presented = self.presented, None
+        shown, channel = self.presented, self.a_leg.channel_id
         if shown is not None:
-            channel = self.a_leg.channel_id
             await self.ari.channels.set_channel_var(channel, "CALLERID(num)", shown.number)
             await self.ari.channels.set_channel_var(channel, "CALLERID(name)", shown.name)
+            self.presented = None
 
     @property
     def is_bridged(self) -> bool:
@@ -383,14 +372,24 @@ class Call:
         entering = [] if leg is None else [leg.channel_id]
         if not self.is_bridged:
             entering.insert(0, self.a_leg.channel_id)
-            self._in_bridge.add(self.a_leg.channel_id)
-            await self.ari.bridges.create(bridge_id(self.call_id), bridge_type="mixing")
-        if entering:
-            await self.ari.bridges.add_channel(bridge_id(self.call_id), entering)
-            self._in_bridge.update(entering)
+        if not entering:
+            return
+        try:
+            await self._join(entering)
+        except AriUnavailable:  # what of it was done is as well if done again
+            await self._join(entering)
+
+    async def _join(self, entering: list[str]) -> None:
+        own = bridge_id(self.call_id)
+        if not self.is_bridged:
+            self.has_bridge = True
+            await self.ari.bridges.create(own, bridge_type="mixing")
+        await self.ari.bridges.add_channel(own, entering)
+        self._in_bridge.update(entering)
 
     def take_up_bridge(self) -> None:
         """An earlier run of the switch put the legs into the bridge, and may have left music on."""
+        self.has_bridge = True
         self._in_bridge.update(leg.channel_id for leg in self.parties)
         self.prompts.inherit()
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from callctl.calls import asking
 from callctl.calls.dialling import BIRTH_MARGIN_SECONDS
 from callctl.calls.leg import Leg
 from callctl.errors import AriError, AriRefused, AriUnavailable, HungUp
@@ -49,7 +50,7 @@ async def ring_caller(call: "Call", line: Leg, caller: CallerToRing) -> None:
         a_leg.gave_up_as = Disposition.FAILED
     if a_leg.answered_at is None:
         await call.hang_up(a_leg)
-        await call.until(lambda: a_leg.destroyed_at is not None, _END_SECONDS_MAX)
+        await asking.learned(call, lambda: a_leg.destroyed_at is not None, a_leg, _END_SECONDS_MAX)
 
 
 async def _create(call: "Call", line: Leg, caller: CallerToRing) -> None:
@@ -61,17 +62,22 @@ async def _create(call: "Call", line: Leg, caller: CallerToRing) -> None:
         originator=line.channel_id,
         variables={"TIMEOUT(absolute)": str(caller.ring_seconds + BIRTH_MARGIN_SECONDS)},
     )
-    if not await call.until(lambda: a_leg.is_in_stasis or call.is_over(line), _STASIS_SECONDS_MAX):
+    if not await asking.learned(
+        *(call, lambda: a_leg.is_in_stasis or call.is_over(line), a_leg, _STASIS_SECONDS_MAX)
+    ):
         a_leg.gave_up_as = Disposition.FAILED
 
 
 async def _ring(call: "Call", line: Leg, ring_seconds: int) -> None:
     a_leg = call.a_leg
     await call.ari.channels.dial(a_leg.channel_id, timeout=ring_seconds + 1)
-    settled = await call.until(
-        lambda: a_leg.answered_at is not None or call.is_over(line), ring_seconds
-    )
-    if not settled:
+
+    def is_settled() -> bool:
+        return a_leg.answered_at is not None or call.is_over(line)
+
+    if not await call.until(is_settled, ring_seconds):
+        await asking.ask(call, a_leg)  # his answer may have got lost
+    if not is_settled():
         a_leg.gave_up_as, a_leg.cause = Disposition.NO_ANSWER, HangupCause.NO_ANSWER
     elif line.is_gone and a_leg.answered_at is None and not a_leg.is_gone:
         a_leg.gave_up_as = Disposition.CANCELLED
@@ -93,6 +99,4 @@ async def tell_line(call: "Call", line: Leg, prompts: str | Sequence[str], langu
     except AriError as error:
         _log.info("line_not_told", why=str(error))
         return
-    await call.until(
-        lambda: playback_id in call.finished_playbacks or line.is_gone, _TOLD_SECONDS_MAX
-    )
+    await asking.played(call, playback_id, lambda: line.is_gone, _TOLD_SECONDS_MAX)

@@ -13,6 +13,7 @@ from uuid import UUID
 
 import structlog
 
+from callctl.calls import asking
 from callctl.calls.leg import Leg
 from callctl.calls.line_to_ring import CONFIRM_SECONDS_MAX, TOLD_SECONDS_MAX, LineToRing
 from callctl.errors import AriError, AriRefused, AriUnavailable, CallctlError, HungUp
@@ -62,7 +63,7 @@ class Dialling:
             leg.gave_up_as = Disposition.FAILED
             leg.lose(call.clock.now())
         except AriUnavailable:
-            leg.gave_up_as = Disposition.FAILED
+            _give_up(leg)
 
     async def dial(self, line: LineToRing) -> Leg:
         """Ring one line, to its end or until it has taken the call; raises HungUp."""
@@ -79,7 +80,8 @@ class Dialling:
         if call.a_leg.is_gone:
             raise HungUp
         if not leg.is_taken:
-            await call.hang_up(leg)
+            with suppress(AriError):  # the exchange sees to it later
+                await call.hang_up(leg)
         return leg
 
     async def dial_at_once(self, lines: Sequence[LineToRing]) -> Leg | None:
@@ -153,11 +155,12 @@ class Dialling:
             formats=None if call.has_caller else FORMATS,
             variables=variables,
         )
-        entered = await call.until(
-            lambda: leg.is_in_stasis or leg.is_gone or call.a_leg.is_gone, _STASIS_SECONDS_MAX
+        entered = await asking.learned(
+            *(call, lambda: leg.is_in_stasis or leg.is_gone or call.a_leg.is_gone),
+            *(leg, _STASIS_SECONDS_MAX),
         )
         if not entered:
-            leg.gave_up_as = Disposition.FAILED
+            _give_up(leg)
 
     async def _attempt(self, leg: Leg, line: LineToRing) -> None:
         """Ring the leg and, once it is answered, let it take the call if it may."""
@@ -176,22 +179,39 @@ class Dialling:
 
     async def _ring(self, leg: Leg, ring_seconds: int) -> None:
         call = self._call
+
+        def is_settled() -> bool:
+            return leg.answered_at is not None or leg.is_gone or self._is_decided()
+
+        caller = call.a_leg.channel_id if call.has_caller else None
+        dial = call.ari.channels.dial(leg.channel_id, caller=caller, timeout=ring_seconds + 1)
         try:
-            caller = call.a_leg.channel_id if call.has_caller else None
-            await call.ari.channels.dial(leg.channel_id, caller=caller, timeout=ring_seconds + 1)
+            await call.meanwhile(dial, is_settled)
         except HungUp:
             leg.cause = leg.cause or HangupCause.NORMAL
-        except (AriRefused, AriUnavailable):
-            leg.gave_up_as = Disposition.FAILED
-            return
-        settled = await call.until(
-            lambda: leg.answered_at is not None or leg.is_gone or self._is_decided(), ring_seconds
-        )
-        if not settled:
+        except AriError as error:
+            if isinstance(error, AriRefused):
+                leg.gave_up_as = Disposition.FAILED
+                return
+            if not await asking.rings(call, leg):
+                _give_up(leg)
+                return
+        if not await call.until(is_settled, ring_seconds):
+            await asking.ask(call, leg)  # its answer may have got lost
+        elif leg.answered_at is None and self._may_have_talked(leg):
+            await asking.ask(call, call.a_leg)
+            await asking.ask(call, leg)
+        if not is_settled():
             leg.gave_up_as, leg.cause = Disposition.NO_ANSWER, HangupCause.NO_ANSWER
         elif leg.answered_at is None and leg.is_gone and not call.a_leg.is_gone:
             # its cause comes with its very end
-            await call.until(lambda: leg.destroyed_at is not None, _END_SECONDS_MAX)
+            await asking.learned(call, lambda: leg.destroyed_at is not None, leg, _END_SECONDS_MAX)
+
+    def _may_have_talked(self, leg: Leg) -> bool:
+        """Whether the line may have been answered, and its event got lost."""
+        a_leg = self._call.a_leg
+        is_left = a_leg.is_gone and a_leg.answered_at is not None
+        return is_left or leg.is_answer_untold or a_leg.is_answer_untold
 
     async def _convince(self, leg: Leg, line: LineToRing) -> None:
         """Tell who answered what the call is and wait for his key; a voicemail presses none."""
@@ -208,6 +228,7 @@ class Dialling:
         except (HungUp, AriError) as error:
             _log.info("line_not_told", line=line.name, why=str(error))
             leg.gave_up_as = Disposition.FAILED
+            leg.is_blameless = not isinstance(error, HungUp)
             return
         if line.confirm_key is not None:
             await call.until(lambda: is_over() or has_pressed(), CONFIRM_SECONDS_MAX)
@@ -228,12 +249,15 @@ class Dialling:
             playback_id=playback_id,
             lang=line.language,
         )
-        await call.until(
-            lambda: playback_id in call.finished_playbacks or is_enough(), TOLD_SECONDS_MAX
-        )
-        if playback_id not in call.finished_playbacks and not leg.is_gone:
+        is_played = await asking.played(call, playback_id, is_enough, TOLD_SECONDS_MAX)
+        if not is_played and not leg.is_gone:
             with suppress(AriError):  # commands to the leg wait for its end
                 await call.ari.playbacks.stop(playback_id)
+
+
+def _give_up(leg: Leg) -> None:
+    """Asterisk did not do it: no fault of the line's."""
+    leg.gave_up_as, leg.is_blameless = Disposition.FAILED, True
 
 
 def _cancel(leg: Leg) -> None:

@@ -15,11 +15,12 @@ from callctl.calls.call_clock import Moment
 from callctl.values.hangup import Disposition, HangupCause, disposition_of
 
 DIGITS_MAX = 32  # that wait to be read; a flood of more is counted and dropped
+_LATEST_MAX = 8  # of so many digits it is known that they are the same one, told twice
 
 
 @dataclass(slots=True)
 class Leg:
-    """The A-leg (the caller) or a B-leg (a line); times are on the call's clock, as aware datetimes.
+    """The A-leg (the caller) or a B-leg (a line); times are the call's clock's, aware datetimes.
 
     `answered_monotonic` is the answer on clock.monotonic(), which paid time is counted from.
     A line's leg that was answered takes part in the call once it is taken: at its answer, or at
@@ -36,22 +37,32 @@ class Leg:
     is_in_stasis: bool = False
     has_left_stasis: bool = False
     is_rung: bool = False  # an INVITE was sent to it
+    was_up: bool = False  # some event has shown it answered, be it not that of the answer
     answered_at: datetime | None = None
     answered_monotonic: float | None = None
     hung_up_at: datetime | None = None  # the first sign of the end
     destroyed_at: datetime | None = None  # the end that billing goes by
     cause: int = 0
     gave_up_as: Disposition | None = None
+    is_blameless: bool = False  # Asterisk, not the line, is why it gave up
     is_released: bool = False  # callctl hung it up while it lived
     is_taken: bool = False  # this line took the call
     taken_at: datetime | None = None  # None: at its answer
     digits: deque[str] = field(default_factory=deque)  # pressed and not yet read
     dropped_digits: int = 0
+    _latest_digits: deque[tuple[datetime, str]] = field(
+        default_factory=lambda: deque(maxlen=_LATEST_MAX)
+    )
 
     @property
     def is_gone(self) -> bool:
         """Whether the channel has hung up or left us; no command will reach it any more."""
         return self.has_left_stasis or self.hung_up_at is not None or self.destroyed_at is not None
+
+    @property
+    def is_answer_untold(self) -> bool:
+        """Whether it was answered, and the event that tells when got lost or is late."""
+        return self.was_up and self.answered_at is None
 
     @property
     def ended_at(self) -> datetime | None:
@@ -86,6 +97,8 @@ class Leg:
         """Note what `event` says about this leg; `moment` is when it was made."""
         moment = moment or _just_now(event.timestamp)
         at = moment.at
+        channel = getattr(event, "channel", None)
+        self.was_up = self.was_up or (channel is not None and channel.state == "Up")
         match event:
             case models.StasisStart():
                 self.is_in_stasis = True
@@ -95,10 +108,7 @@ class Leg:
             case models.ChannelStateChange():
                 self._see(event.channel, moment)
             case models.ChannelDtmfReceived():
-                if len(self.digits) < DIGITS_MAX:
-                    self.digits.append(event.digit)
-                else:
-                    self.dropped_digits += 1
+                self._press(event.digit, event.timestamp)
             case models.ChannelHangupRequest():
                 self.hung_up_at = self.hung_up_at or at
                 if not event.soft:  # a soft one carries a flag of Asterisk's own, no Q.850 cause
@@ -108,21 +118,35 @@ class Leg:
                 # The first cause is the reason; our own hang-up, which may cross it, is not.
                 self.cause = self.cause or event.cause or HangupCause.NORMAL
 
-    def lose(self, at: datetime) -> None:
+    def lose(self, at: datetime, cause: int | None = None) -> None:
         """Asterisk has the channel no more and did not tell: it ended at `at` or later."""
         self.destroyed_at = max(at, self.answered_at or self.setup_at)
         self.hung_up_at = self.hung_up_at or self.destroyed_at
-        self.cause = self.cause or HangupCause.TEMPORARY_FAILURE
+        self.cause = self.cause or cause or HangupCause.TEMPORARY_FAILURE
 
     def see(self, channel: models.Channel, moment: Moment) -> bool:
         """Note what Asterisk says of the channel now; whether it was answered unseen."""
         was_answered = self.answered_at is not None
+        self.is_in_stasis = self.is_in_stasis or channel.dialplan.app_name == "Stasis"
         self._see(channel, moment)
         return self.answered_at is not None and not was_answered
 
+    def _press(self, digit: str, stamp: datetime) -> None:
+        is_told_again = (stamp, digit) in self._latest_digits
+        self._latest_digits.append((stamp, digit))
+        if is_told_again or len(self.digits) >= DIGITS_MAX:
+            self.dropped_digits += 1
+        else:
+            self.digits.append(digit)
+
     def _see(self, channel: models.Channel, moment: Moment) -> None:
         self.sip_call_id = self.sip_call_id or channel.protocol_id or ""
-        if channel.state == "Up" and self.answered_at is None:
+        if channel.state == "Up":
+            self.answer(moment)
+
+    def answer(self, moment: Moment) -> None:
+        """It was answered then, if that is not known yet."""
+        if self.answered_at is None:
             self.answered_at, self.answered_monotonic = moment
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from callctl import clock
+from callctl.calls import asking
 from callctl.errors import AriError, HandedOver, HungUp
 from callctl.values.ids import bridge_id, derived_id, new_id
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 _PROMPT_SECONDS_MAX = 300.0  # no prompt is longer
 _BACKGROUND_SECONDS_MAX = 14_400.0
+_LOOK_SECONDS = 15.0  # silence for so long if the end of a list of music is lost
 _REPEATS_MAX = 120  # fits into one command, and outlives the paid time of a dead switch
 _LIST_SECONDS_MIN = 0.5  # a list that ends sooner can't be played at all
 _IDS = 4  # of backgrounds in turn: a later run of the switch knows what there may be to stop
@@ -68,17 +70,14 @@ class Prompts:
         playback_id = f"p{new_id().hex}"
         await self._begin(_media(prompts), playback_id, language)
         try:
-            await call.until(
-                lambda: (
-                    playback_id in call.finished_playbacks
-                    or call.a_leg.is_gone
-                    or self._is_pressed(stop_keys)
-                ),
+            is_played = await asking.played(
+                *(call, playback_id),
+                lambda: call.a_leg.is_gone or self._is_pressed(stop_keys),
                 _PROMPT_SECONDS_MAX,
             )
             if call.a_leg.is_gone:
                 raise HungUp
-            if playback_id not in call.finished_playbacks:
+            if not is_played:
                 await self._halt(playback_id)
         finally:
             call.finished_playbacks.discard(playback_id)
@@ -158,13 +157,14 @@ class Prompts:
         def is_over() -> bool:
             return self._background is not background or call.a_leg.is_gone
 
-        def is_to_go_on() -> bool:
-            return is_over() or background.playback_id in call.finished_playbacks
-
         with suppress(HungUp, HandedOver):
             while True:
                 begun_at = clock.monotonic()
-                if not await call.until(is_to_go_on, _BACKGROUND_SECONDS_MAX) or is_over():
+                is_played = await asking.played(
+                    *(call, background.playback_id, is_over, _BACKGROUND_SECONDS_MAX),
+                    look_seconds=_LOOK_SECONDS,
+                )
+                if not is_played or is_over():
                     return
                 if clock.monotonic() - begun_at < _LIST_SECONDS_MIN:
                     _log.warning("prompt_does_not_play", media=background.media[0])

@@ -6,6 +6,7 @@ nobody is left in it.
 
 from typing import TYPE_CHECKING
 
+from callctl.calls import asking
 from callctl.errors import HungUp
 from callctl.values.ids import bridge_id
 
@@ -51,10 +52,7 @@ class Recorder:
             silence_seconds=silence_seconds,
             terminate_on=_MESSAGE_END_KEY,
         )
-        await call.until(
-            lambda: name in call.finished_recordings or call.a_leg.is_gone,
-            seconds_max + _END_SECONDS_MAX,
-        )
+        await asking.recorded(call, name, seconds_max + _END_SECONDS_MAX)
         seconds = await self._end(name)
         call.clear_digits()
         return seconds or 0.0

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from callctl.calls import asking
 from callctl.calls.leg import Leg
 from callctl.errors import AriError, HungUp
 from callctl.values.ids import new_id, snoop_id
@@ -45,13 +46,13 @@ class Whispers:
             await call.ari.channels.snoop(
                 leg.channel_id, snoop_id=snoop.channel_id, whisper="out", app_args="snoop"
             )
-            await call.until(lambda: snoop.is_in_stasis or leg.is_gone, _STASIS_SECONDS_MAX)
+            await asking.learned(
+                *(call, lambda: snoop.is_in_stasis or leg.is_gone, snoop, _STASIS_SECONDS_MAX)
+            )
             await call.ari.channels.play(
                 snoop.channel_id, media=f"sound:{prompt}", playback_id=playback_id, lang=language
             )
-            await call.until(
-                lambda: playback_id in call.finished_playbacks or leg.is_gone, _PROMPT_SECONDS_MAX
-            )
+            await asking.played(call, playback_id, lambda: leg.is_gone, _PROMPT_SECONDS_MAX)
         except (HungUp, AriError) as error:
             _log.info("whisper_ended_early", why=str(error))
         try:

@@ -1,10 +1,13 @@
 """Asterisk's own record of answers and hang-ups; read by audit and by recovery.
 
 The file is the one that asterisk-conf/cel_custom.conf describes: a line is
-EVENT,seconds since 1970,channel id,linked id,... with EVENT ANSWER or HANGUP.
+EVENT,seconds since 1970,channel id,linked id,channel name,more with EVENT ANSWER or HANGUP; of a
+hang-up, `more` is JSON that tells its cause.
 """
 
+import re
 from collections.abc import Iterator
+from os import SEEK_END
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,6 +15,7 @@ from callctl.errors import InvalidInput
 
 _EVENTS = {"ANSWER": True, "HANGUP": False}
 _MICROS_DIGITS = 6
+_CAUSE = re.compile(r'"hangupcause"+:(\d{1,3})')
 
 
 class Event(NamedTuple):
@@ -29,6 +33,21 @@ def read_events(path: Path) -> Iterator[Event]:
         for number, line in enumerate(lines, 1):
             if line.endswith("\n"):
                 yield _event(line, path, number)
+
+
+def read_latest(path: Path, last_bytes: int | None) -> Iterator[tuple[Event, int | None]]:
+    """As read_events, of the last so many bytes of a file only, and with hang-ups' causes."""
+    with path.open("rb") as lines:
+        size = lines.seek(0, SEEK_END)
+        begin = 0 if last_bytes is None else max(0, size - last_bytes)
+        lines.seek(begin)
+        if begin:
+            lines.readline()  # the rest of one
+        for number, raw in enumerate(lines, 1):
+            line = raw.decode("utf-8", "replace")
+            if line.endswith("\n"):
+                cause = _CAUSE.search(line)
+                yield _event(line, path, number), int(cause[1]) if cause else None
 
 
 def _event(line: str, path: Path, number: int) -> Event:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import orjson
 
 from callctl.cdr.record import Cdr, LiveCall
-from callctl.db.batch import LINGER_SECONDS, Batcher
+from callctl.db.batch import LINGER_SECONDS, Batcher, Load
 from callctl.db.lease import Owner
 from callctl.db.pool import Database
 from callctl.db.queries import queries
@@ -33,9 +33,21 @@ class Journal:
         """Write what was handed in, then end."""
         await self._batcher.stop()
 
+    @property
+    def load(self) -> Load:
+        """What it has to do."""
+        return self._batcher.load
+
     async def write(self, entry: Cdr) -> None:
         """Return once `entry` is durable; raises DatabaseUnavailable past the deadline."""
         await self._batcher.submit(entry, may_linger=True)
+
+    async def keep(self, entry: LiveCall) -> None:
+        """Return once a live call's row is durable: before what a crash must not leave unknown.
+
+        Raises DatabaseUnavailable past the deadline.
+        """
+        await self._batcher.submit(entry)
 
     def note(self, entry: LiveCall) -> None:
         """Have a live call's row written soon, within the batch of the moment; nobody waits for it.

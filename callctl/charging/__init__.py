@@ -11,12 +11,14 @@ from callctl.charging.leg_money import LegCost
 from callctl.charging.limits import LimitBook
 from callctl.charging.neighbours import Neighbours
 from callctl.charging.opening import open_charge
+from callctl.charging.patience import ANSWER_SECONDS_MAX
 from callctl.charging.payer import CountedCall, Payer, PayingAccount, Role
 from callctl.charging.quota import SlicePolicy
-from callctl.charging.resumed import Resumed, read_resumed
+from callctl.charging.resumed import Resumed, read_held, resumed
 from callctl.charging.warnings import Advance, Warnings
 
 __all__ = [
+    "ANSWER_SECONDS_MAX",
     "DATABASE_AWAY",
     "Advance",
     "Bill",
@@ -34,5 +36,6 @@ __all__ = [
     "TalkTimes",
     "Warnings",
     "open_charge",
-    "read_resumed",
+    "read_held",
+    "resumed",
 ]

@@ -3,6 +3,7 @@
 Such a leg is charged to the last moment that is proven and never beyond its paid time.
 """
 
+import asyncio
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,8 +12,6 @@ from typing import Any
 
 from callctl.charging.leg_money import count_request
 from callctl.charging.payer import CountedCall, PayingAccount, Role
-from callctl.db.pool import Database
-from callctl.db.queries import queries
 from callctl.directory.rates import calendar_of
 from callctl.errors import ReservationUnknown
 from callctl.ledger import Outcome, Teller, TransferKind, TransferRequest
@@ -32,17 +31,18 @@ class Settled:
 
 
 async def settle_abandoned(
-    database: Database, teller: Teller, charge: dict[str, Any], ended_at: datetime | None
+    teller: Teller, charge: dict[str, Any], row: Any, ended_at: datetime | None
 ) -> Settled:
-    """Settle one of a live call's `charges`; without `ended_at` what was posted stands."""
+    """Settle one of a live call's `charges`; without `ended_at` what was posted stands.
+
+    `row` is what read_held has found of its reservation, None when there is none.
+    """
     meter = _meter(charge)
     began = charge["charged_from"] is not None
     talk_ms = 0
     if ended_at is not None and began:
         elapsed_ms = round((ended_at - meter.started_at).total_seconds() * 1000)
-        talk_ms = max(0, min(elapsed_ms, charge["paid_seconds"] * 1000))
-    reservation_id = uuid.UUID(charge["reservation_id"])
-    row = await queries.find_reservation(database, reservation_id=reservation_id)
+        talk_ms = max(0, min(elapsed_ms, _paid_seconds(charge, row, meter) * 1000))
     if row is None:  # a free leg, or the crash came before the money was held
         talk_ms = talk_ms if meter.is_free else 0
         return Settled(talk_ms, meter.billed_seconds(talk_ms), 0)
@@ -72,8 +72,8 @@ async def release_count(teller: Teller, count: dict[str, Any], *, is_answered: b
 
 async def release_unclaimed(teller: Teller, rows: Sequence[Any]) -> None:
     """Give back what reservations hold whose call had no row yet; it was not rung for long."""
-    for row in rows:
-        request = TransferRequest(
+    requests = [
+        TransferRequest(
             id=derived_id(row["id"], "settle abandoned"),
             kind=TransferKind.SETTLE,
             from_account_id=row["account_id"],
@@ -81,7 +81,16 @@ async def release_unclaimed(teller: Teller, rows: Sequence[Any]) -> None:
             reservation_id=row["id"],
             leg_id=row["leg_id"],
         )
-        await teller.submit([request], Urgency.SETTLE)
+        for row in rows
+    ]
+    await asyncio.gather(*(teller.submit([one], Urgency.SETTLE) for one in requests))
+
+
+def _paid_seconds(charge: dict[str, Any], row: Any, meter: Meter) -> int:
+    """How long is paid for; the first row of a call was written before that was known."""
+    if charge["paid_seconds"] or row is None:
+        return int(charge["paid_seconds"])
+    return meter.quota_seconds(row["held_micros"] + row["posted_micros"])
 
 
 def _meter(charge: dict[str, Any]) -> Meter:

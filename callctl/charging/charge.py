@@ -26,7 +26,7 @@ from callctl.charging.leg_money import (
     voiding,
 )
 from callctl.charging.neighbours import Neighbours
-from callctl.charging.patience import reserved
+from callctl.charging.patience import given_back, reserved
 from callctl.charging.payer import CountedCall, Payer, PayingAccount
 from callctl.charging.quota import SlicePolicy
 from callctl.charging.resumed import Resumed
@@ -164,8 +164,9 @@ class Charge:
     async def drop(self, leg_id: uuid.UUID) -> None:
         """Give back what is held for a leg that was not answered; it costs nothing."""
         async with self._busy:
-            mine = [leg for leg in self._legs.values() if leg.payer.leg_id == leg_id]
-            await self._settle(mine, {})
+            ids = [one for one, leg in self._legs.items() if leg.payer.leg_id == leg_id]
+            mine = [self._legs.pop(one) for one in ids]
+            self._unsure += await given_back(self._settle(mine, {}), mine)
 
     def begin(self, leg_ids: Sequence[uuid.UUID], monotonic: float, at: datetime) -> None:
         """These legs are charged from this moment on (ambiguity 22); the first starts the time.
@@ -339,7 +340,7 @@ class Charge:
                     _log.error("not_settled", request=str(request.id), outcome=answer.outcome)
         self.costs += costs
         for leg in legs:
-            del self._legs[leg.payer.reservation_id]
+            self._legs.pop(leg.payer.reservation_id, None)
 
     async def _warn(self) -> Advance:
         """The warning that is due, if any; looks the accounts up again before it says so."""

@@ -4,7 +4,7 @@ The ledger says what is held and posted, the live call's row for what.
 """
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,7 +14,7 @@ from callctl.charging.payer import CountedCall, Payer, PayingAccount, Role
 from callctl.db.pool import Database
 from callctl.db.queries import queries
 from callctl.directory.rates import calendar_of
-from callctl.ledger import Teller
+from callctl.ledger import Answer, Outcome
 from callctl.rating import Meter
 from callctl.values.ids import new_id
 from callctl.values.tariff import Rate, Tariff
@@ -33,14 +33,25 @@ class Resumed:
     began_at: datetime | None
 
 
-async def read_resumed(
-    database: Database,
-    teller: Teller,
+async def read_held(
+    database: Database, charges: Iterable[Mapping[str, Any]]
+) -> Mapping[uuid.UUID, Any]:
+    """What the ledger has of the reservations of live calls' `charges`, by id; in one statement."""
+    ids = {uuid.UUID(one["reservation_id"]) for one in charges}
+    rows = await queries.find_reservations(database, ids=list(ids)) if ids else []
+    return {row["id"]: row for row in rows}
+
+
+def resumed(
     charges: Sequence[Mapping[str, Any]],
     counts: Sequence[Mapping[str, Any]],
     seconds_max: int | None,
+    held: Mapping[uuid.UUID, Any],
 ) -> Resumed | None:
-    """What `Charge.resume` takes; None when a reservation is closed: the call has no money."""
+    """What `Charge.resume` takes; None when a reservation is closed: the call has no money.
+
+    `held` is what `read_held` has found.
+    """
     began_at = min(
         (datetime.fromisoformat(one["charged_from"]) for one in charges if one["charged_from"]),
         default=None,
@@ -52,13 +63,23 @@ async def read_resumed(
             begin = datetime.fromisoformat(row["charged_from"])
             leg.offset_ms = round((begin - began_at).total_seconds() * 1000)
         if not leg.payer.is_free:
-            held = await queries.find_reservation(database, reservation_id=leg.payer.reservation_id)
-            if held is None or not held["is_open"]:
+            money = held.get(leg.payer.reservation_id)
+            if money is None or not money["is_open"]:
                 return None
-            leg.held_micros, leg.posted_micros = held["held_micros"], held["posted_micros"]
-            leg.standing = await teller.standing(leg.payer.account.id)
+            leg.held_micros, leg.posted_micros = money["held_micros"], money["posted_micros"]
+            leg.standing = _standing(money)
         legs.append(leg)
     return Resumed(tuple(legs), tuple(_counted(row) for row in counts), seconds_max, began_at)
+
+
+def _standing(money: Mapping[str, Any]) -> Answer:
+    return Answer(
+        Outcome.GRANTED,
+        money["balance_micros"],
+        money["available_micros"],
+        money["open_reservations"],
+        money["account_held_micros"],
+    )
 
 
 def payer_of(row: Mapping[str, Any]) -> Payer:

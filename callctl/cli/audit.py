@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+import asyncpg
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
@@ -16,11 +17,14 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from callctl import clock
 from callctl.cli import show
 from callctl.cli.cdrs import parse_since
-from callctl.cli.session import load_settings, require_database_url
+from callctl.cli.session import load_settings, open_database, require_database_url
+from callctl.db.queries import queries
+from callctl.errors import DatabaseError
+from callctl.settings import Settings
 from callctl.views.audit import GRACE_SECONDS
 
 if TYPE_CHECKING:  # the command alone needs it: others start without rating
-    from callctl.cli.auditing import Timed
+    from callctl.cli.auditing import Timed, Wanted
 
 Tell = Callable[[str, int, int], None]
 
@@ -52,12 +56,12 @@ def audit(
     as_json: Annotated[bool, typer.Option("--json", help="JSON.")] = False,
 ) -> None:
     """Prove that balances, reservations, CDRs and prices agree; exit code 1 if any does not."""
-    from callctl.cli.auditing import Wanted, run_audit  # noqa: PLC0415 - others start without
+    from callctl.cli.auditing import Wanted  # noqa: PLC0415 - others start without
 
     moment = parse_since(since, clock.now()) if since else None
     wanted = Wanted(asterisk=tuple(asterisk or ()), since=moment, grace_seconds=grace)
     with _progress() as tell:
-        at, found = asyncio.run(run_audit(require_database_url(load_settings()), wanted, tell))
+        at, found = asyncio.run(_audited(load_settings(), wanted, tell))
     is_sound = not any(timed.proof.count for timed in found)
     if as_json:
         proofs = [{**asdict(timed.proof), "seconds": round(timed.seconds, 3)} for timed in found]
@@ -66,6 +70,26 @@ def audit(
         _print(at, found)
     if not is_sound:
         sys.exit(1)
+
+
+async def _audited(
+    settings: Settings, wanted: "Wanted", tell: Tell
+) -> "tuple[datetime, Sequence[Timed]]":
+    """Audit, and leave how much was found for the switches' metrics."""
+    from callctl.cli.auditing import run_audit  # noqa: PLC0415 - others start without
+
+    at, found = await run_audit(require_database_url(settings), wanted, tell)
+    try:
+        async with open_database(settings) as database:
+            await queries.write_audit_results(
+                database,
+                at=at,
+                proofs=[timed.proof.name for timed in found],
+                findings=[timed.proof.count for timed in found],
+            )
+    except (DatabaseError, asyncpg.PostgresError) as error:  # may only read, or an older schema
+        print(f"the result is not in the metrics: {error}", file=sys.stderr)
+    return at, found
 
 
 @contextmanager

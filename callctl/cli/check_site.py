@@ -69,6 +69,7 @@ def check_settings(settings: Settings) -> list[Finding]:
         ("CALLCTL_AMI_HOST", settings.ami_host),
         ("CALLCTL_API_HOST", settings.api_host),
         ("CALLCTL_AGI_HOST", settings.agi_host),
+        ("CALLCTL_METRICS_HOST", settings.metrics_host),
     ):
         if not is_loopback(host):
             remedy = f"set {name} to 127.0.0.1: nothing asks there who you are"

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from callctl.ami import open_session
 from callctl.cli.check_asterisk import check_ari, check_asterisk
 from callctl.cli.check_audio import check_audio
+from callctl.cli.check_health import check_health
 from callctl.cli.check_site import check_areas, check_database, check_settings
 from callctl.cli.findings import Finding, Status, fail
 from callctl.cli.session import open_database
@@ -36,6 +37,7 @@ async def examine(settings: Settings) -> list[Finding]:
     findings += check_audio(settings)
     findings += await _reached("database", database, "start it, or set CALLCTL_DATABASE_URL")
     findings += await check_ari(settings)
+    findings += await check_health(settings, findings)
     remedy = "start Asterisk (callctl run); CALLCTL_AMI_* must be as in manager.conf"
     findings += await _reached("AMI", asterisk, remedy)
     return findings

@@ -14,6 +14,7 @@ from callctl.cli import (
     calls,
     cdrs,
     doctor,
+    drain,
     lines,
     missed,
     numbers,
@@ -55,6 +56,7 @@ for module in (
     prompts,
     numbers,
     lines,
+    drain,
     doctor,
 ):
     module.register(app)

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Coroutine
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
@@ -20,6 +20,11 @@ from callctl.stack.ports import Ports
 
 if TYPE_CHECKING:
     from callctl.stack.run import Stack
+
+DRAINED_EXIT_CODE = 150
+"""Of a switch that was drained: systemd does not start it again (RestartPreventExitStatus)."""
+
+Ended = TypeVar("Ended")
 
 
 def register(app: typer.Typer) -> None:
@@ -43,7 +48,8 @@ def switch() -> None:
     """Run the switch alone: it takes the calls that Asterisk hands over."""
     from callctl.app.switch import run_switch  # noqa: PLC0415 - other commands start without it
 
-    _stay(run_switch(_logging_settings()))
+    if _stay(run_switch(_logging_settings())):
+        raise typer.Exit(DRAINED_EXIT_CODE)
 
 
 def web() -> None:
@@ -78,7 +84,11 @@ def _ports(settings: Settings, port_base: int | None) -> Ports:
     if port_base is not None:
         return Ports.at(port_base)
     return replace(
-        Ports.usual(), ami=settings.ami_port, agi=settings.agi_port, api=settings.api_port
+        Ports.usual(),
+        ami=settings.ami_port,
+        agi=settings.agi_port,
+        api=settings.api_port,
+        metrics=settings.metrics_port,
     )
 
 
@@ -101,6 +111,7 @@ def _print_places(stack: "Stack") -> None:
     rows = [
         ("console", f"{stack.api_url}/"),
         ("API", f"{stack.api_url}/v1/calls"),
+        ("metrics", f"http://127.0.0.1:{stack.ports.metrics}/metrics, /health/ready"),
         ("SIP", f"udp 127.0.0.1:{sip} takes calls; lines are called at udp 127.0.0.1:{carrier}"),
         ("ARI", stack.asterisk.ari_url),
         ("FastAGI", f"agi://127.0.0.1:{stack.ports.agi}/area"),
@@ -140,8 +151,8 @@ def _logging_settings() -> Settings:
     return settings
 
 
-def _stay(coroutine: Coroutine[Any, Any, None]) -> None:
+def _stay(coroutine: Coroutine[Any, Any, Ended]) -> Ended:
     import uvloop  # noqa: PLC0415 - other commands start without it
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(coroutine)
+        return runner.run(coroutine)

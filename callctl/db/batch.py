@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Hashable, Iterable, 
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain, count
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import structlog
 
@@ -29,6 +29,14 @@ _ASIDE_MAX = 2  # such parts under way at a time, beside the flushes of the othe
 _OVERLAP_MIN = 32  # a second flush is worth its commit when this many wait
 _WAITED = "nothing was done: it waited too long"
 _log = structlog.get_logger()
+
+
+class Load(NamedTuple):
+    """What a batcher has before it, and what it has done since its start."""
+
+    waiting: int
+    flush_count: int  # that were answered
+    flush_seconds: float  # that these took, together
 
 
 @dataclass(slots=True, eq=False)
@@ -81,6 +89,7 @@ class Batcher(Generic[Request, Answer]):
         self._in_a_hurry = 0  # of the queue, those that may not linger
         self._flushes = 0  # under way, and how many requests they have
         self._flying = 0
+        self._flush_count, self._flush_seconds = 0, 0.0
         self._aside = asyncio.Semaphore(_ASIDE_MAX)
         self._parked: dict[Hashable, list[_Entry[Request, Answer]]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -137,6 +146,11 @@ class Batcher(Generic[Request, Answer]):
         """How many requests wait for their flush."""
         parked = sum(map(len, self._parked.values())) if self._parked else 0
         return len(self._queue) + parked
+
+    @property
+    def load(self) -> Load:
+        """For those who watch it."""
+        return Load(self.waiting, self._flush_count, self._flush_seconds)
 
     # -- who goes when
 
@@ -215,7 +229,10 @@ class Batcher(Generic[Request, Answer]):
         failures = 0
         while batch:
             try:
+                began = clock.monotonic()
                 answers = await self._flush([entry.request for entry in batch])
+                self._flush_count += 1
+                self._flush_seconds += clock.monotonic() - began
                 _hand_out(batch, answers)
             except DatabaseBusy:
                 return batch

@@ -56,7 +56,6 @@ class Lease:
                 _log.warning("lease_unanswered", error=str(error))
                 epoch = None
             if epoch is not None:
-                self._answered_at = clock.monotonic()
                 _log.info("lease_taken", asterisk=self._asterisk, epoch=epoch)
                 return Owner(self._asterisk, epoch)
             if not is_told:
@@ -93,6 +92,7 @@ class Lease:
 
     async def _take(self) -> int | None:
         row = await queries.read_lease(self._database, asterisk=self._asterisk)
+        self._answered_at = clock.monotonic()
         dead = None
         if row is not None and not row["is_free"]:
             if not is_dead(row["holder"]):

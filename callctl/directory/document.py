@@ -115,7 +115,7 @@ class TenantEntry(BriefEntry):
     )
     switch_pin: str | None = Field(
         default=None,
-        pattern=r"^[0-9]{4,12}$",
+        pattern=r"^[0-9]{6,12}$",
         description="Asked for by feature codes; none: dialling from a bound line is enough",
     )
     schedules: list[ScheduleEntry] = Field(

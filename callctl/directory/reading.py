@@ -143,7 +143,7 @@ _PATTERN_WORDS = {
     r"^[0-9*#]$": 'write one key: "0" to "9", "*" or "#"',
     r"^[0-9]$": 'write one digit, such as "1"',
     r"^[0-9]{2,8}$": 'write 2 to 8 digits, such as "8001"; a single digit is a key of a menu',
-    r"^[0-9]{4,12}$": "write 4 to 12 digits",
+    r"^[0-9]{6,12}$": "write 6 to 12 digits",
     EMAIL_PATTERN: "write an address such as support@example.com",
 }
 

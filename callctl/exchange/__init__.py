@@ -6,6 +6,7 @@ task per call.
 
 from callctl.exchange.canary import Canary
 from callctl.exchange.exchange import Exchange
+from callctl.exchange.reconciling import Reconciler
 from callctl.exchange.recovery import Recovery, read_abandoned
 
-__all__ = ["Canary", "Exchange", "Recovery", "read_abandoned"]
+__all__ = ["Canary", "Exchange", "Reconciler", "Recovery", "read_abandoned"]

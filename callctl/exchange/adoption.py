@@ -3,21 +3,21 @@
 Channels, bridge and timers outlived the run of the switch that had the call. Used by recovery.
 """
 
+import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from callctl.ari import models
 from callctl.ari.client import AriClient
 from callctl.calls import Call, CallClock, Leg
 from callctl.cdr import Direction, Record, Stage
-from callctl.charging import Biller, Resumed, read_resumed
-from callctl.charging.abandoned import settle_abandoned
-from callctl.db.pool import Database
+from callctl.charging import Biller, Resumed, resumed
 from callctl.directory.models import Did
 from callctl.exchange.witness import Witness
 from callctl.flows import memory
 from callctl.flows.desk import Desk
+from callctl.values.ids import is_leg_channel
 from callctl.values.phone_number import PhoneNumber
 
 Register = Callable[[str, Call, Leg], None]
@@ -25,25 +25,45 @@ Register = Callable[[str, Call, Leg], None]
 
 @dataclass(frozen=True, slots=True)
 class Adopted:
-    """A call that goes on; `legs` are those that live or talked."""
+    """A call that goes on. `others` are the charges of lines that were rung and never talked."""
 
     call: Call
     record: Record
     resumed: Resumed
+    others: list[Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Adopter:
-    """Adopts calls; `alive` are Asterisk's channels by id, `witness` knows when others ended."""
+    """Adopts calls without asking anybody: all that it takes to know was read before, for all.
+
+    `alive` are Asterisk's channels by id, `witness` knows when others ended, `held` is what
+    read_held has found of their money.
+    """
 
     ari: AriClient
-    database: Database
     desk: Desk
     register: Register
     alive: Mapping[str, models.Channel]
     witness: Witness
+    held: Mapping[uuid.UUID, Any]
+    _by_call: dict[str, list[str]] = field(default_factory=dict)
 
-    async def adopt(self, row: Any) -> Adopted | None:
+    def __post_init__(self) -> None:
+        """Find out which channels were made for which call: their Stasis() says so."""
+        for channel in self.alive.values():
+            call_id = channel.dialplan.app_data.rpartition(",")[2]
+            self._by_call.setdefault(call_id, []).append(channel.id)
+
+    def channels_of(self, call_id: uuid.UUID) -> list[str]:
+        """The channels that live and were made for the call."""
+        return self._by_call.get(str(call_id), [])
+
+    def held_of(self, charge: Mapping[str, Any]) -> Any:
+        """What the ledger has of the reservation of a charge; None when it has none."""
+        return self.held.get(uuid.UUID(charge["reservation_id"]))
+
+    def adopt(self, row: Any) -> Adopted | None:
         """The call of a live row; None when it can't go on: stage, money, number, all gone."""
         did = self.desk.directory().dids.get(row["did"])
         remembered = row["memory"]
@@ -53,19 +73,18 @@ class Adopter:
         legs = memory.recall_legs(remembered, clock)
         if not all(self._is_known(leg) for leg in legs if leg.destroyed_at is None):
             return None
-        call = self._call(row, legs, clock)
+        legs += self._untold_lines(row, legs, clock)
         for leg in legs:
             self._see(leg, clock)
+        call = self._call(row, legs, clock)
         talking = {str(leg.leg_id) for leg in call.parties}
         own = [one for one in row["charges"] if one["leg_id"] in talking]
-        for other in row["charges"]:  # of a line that was being rung; it never talked
-            if other["leg_id"] not in talking:
-                await settle_abandoned(self.database, self.desk.teller, other, None)
         bound = Biller(self.desk.limits, did, row["setup_at"]).seconds_max
-        resumed = await read_resumed(self.database, self.desk.teller, own, row["counts"], bound)
-        if resumed is None:
+        money = resumed(own, row["counts"], bound, self.held)
+        if money is None:
             return None
-        return Adopted(call, self._record(row, did, call), resumed)
+        others = [one for one in row["charges"] if one["leg_id"] not in talking]
+        return Adopted(call, self._record(row, did, call), money, others)
 
     def _call(self, row: Any, legs: list[Leg], clock: CallClock) -> Call:
         a_leg, *others = legs
@@ -88,11 +107,38 @@ class Adopter:
         """Whether the leg lives, or it is known when it ended: else nothing later is proven."""
         return leg.channel_id in self.alive or self.witness.hung_up_at(leg.channel_id) is not None
 
+    def _untold_lines(self, row: Any, legs: list[Leg], clock: CallClock) -> list[Leg]:
+        """The legs of lines that rang, or answered, and of which the row was not told any more."""
+        known = {leg.channel_id for leg in legs}
+        lived = self.channels_of(row["call_id"])
+        answered = self.witness.answered_with(row["a_channel_id"])
+        return [
+            Leg(
+                leg_id=uuid.UUID(one[1:]),
+                channel_id=one,
+                side="b",
+                number="",
+                line=row["line"],
+                setup_at=self.witness.answered_at(one) or clock.now(),
+                is_in_stasis=True,
+                is_rung=True,
+            )
+            for one in sorted({*lived, *answered} - known)
+            if is_leg_channel(one)
+        ]
+
     def _see(self, leg: Leg, clock: CallClock) -> None:
-        """A leg that Asterisk has no more ended meanwhile: when, its own record tells."""
-        ended_at = self.witness.hung_up_at(leg.channel_id)
+        """What no event told: Asterisk's own record tells of an answer, and of the end.
+
+        A leg that Asterisk has no more ended meanwhile.
+        """
+        answered_at = self.witness.answered_at(leg.channel_id)
+        if answered_at is not None:
+            leg.answer(clock.moment(answered_at, self.ari.clock))
+        ended_at = self.witness.hung_up_at(leg.channel_id) or answered_at
         if leg.channel_id not in self.alive and leg.destroyed_at is None and ended_at is not None:
-            leg.lose(clock.moment(ended_at, self.ari.clock).at)
+            cause = self.witness.cause(leg.channel_id)
+            leg.lose(clock.moment(ended_at, self.ari.clock).at, cause)
 
     def _record(self, row: Any, did: Did, call: Call) -> Record:
         record = Record(

@@ -4,6 +4,7 @@ A socket that looks well proves nothing (R11): Asterisk may keep it open and sen
 the canary does not come back the connection is torn down, and what was missed is looked for.
 """
 
+import asyncio
 import itertools
 
 import structlog
@@ -14,19 +15,31 @@ from callctl.ari.client import AriClient
 from callctl.errors import AriError
 
 EVENT = "callctl-canary"
-_ROUND_SECONDS = 2.0
+_ROUND_SECONDS = 1.5  # three rounds are less than 5 s: so long may events be lost unseen
+_SEND_SECONDS_MAX = 1.0
 _MISSES_MAX = 2
+_FRESH_SECONDS = 4 * _ROUND_SECONDS
 _log = structlog.get_logger()
 
 
 class Canary:
-    """Sends and hears it; `lag_seconds` is how long the last round took."""
+    """Sends and hears it; `lag_seconds` is how long the last round took, `heard_at` when it ended.
+
+    `heard_at` is on clock.monotonic(); before the first round it is when the canary was made.
+    All events made before `told_until` have come: the last one that came back was sent then.
+    """
 
     def __init__(self, ari: AriClient) -> None:
         self._ari = ari
         self._numbers = itertools.count(1)
         self._sent: dict[str, float] = {}  # by number: when, on clock.monotonic()
         self.lag_seconds = 0.0
+        self.heard_at = self.told_until = clock.monotonic()
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether it has come back lately."""
+        return clock.monotonic() - self.heard_at < _FRESH_SECONDS
 
     def hear(self, event: models.Event) -> None:
         """Note that a canary has come back; other events are not ours."""
@@ -35,12 +48,14 @@ class Canary:
         sent_at = self._sent.pop(str(event.userevent.get("number", "")), None)
         if sent_at is not None:
             self._ari.clock.hear(event.timestamp, asked=sent_at)
-            self.lag_seconds = clock.monotonic() - sent_at
+            self.heard_at, self.told_until = clock.monotonic(), sent_at
+            self.lag_seconds = self.heard_at - sent_at
             self._sent.clear()  # those before it were overtaken, not lost
 
     async def run(self) -> None:
-        """Send one each 2 s until cancelled; after two misses have the reader connect again."""
+        """Send one each 1.5 s until cancelled; after two misses have the reader connect again."""
         while True:
+            began = clock.monotonic()
             if len(self._sent) >= _MISSES_MAX:
                 self._sent.clear()
                 if self._ari.is_connected:
@@ -50,12 +65,13 @@ class Canary:
                 await self._send()
             else:
                 self._sent.clear()
-            await clock.sleep(_ROUND_SECONDS)
+            await clock.sleep(max(0.0, began + _ROUND_SECONDS - clock.monotonic()))
 
     async def _send(self) -> None:
         number = str(next(self._numbers))
         self._sent[number] = clock.monotonic()
         try:
-            await self._ari.events.user_event(EVENT, variables={"number": number})
-        except AriError as error:  # a miss like any other
-            _log.warning("canary_not_sent", error=str(error))
+            async with asyncio.timeout(_SEND_SECONDS_MAX):
+                await self._ari.events.user_event(EVENT, variables={"number": number})
+        except (AriError, TimeoutError) as error:  # a miss like any other
+            _log.warning("canary_not_sent", error=repr(error))

@@ -2,20 +2,23 @@
 
 import asyncio
 import uuid
-from collections.abc import Awaitable, Callable
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from datetime import timedelta
+from pathlib import Path
 
 import structlog
 
 from callctl import clock
 from callctl.ari import models
 from callctl.ari.client import AriClient
-from callctl.calls import Call, CallerIdPresented, Leg, Moment
-from callctl.cdr import Cdr, Record
+from callctl.calls import Call, CallerIdPresented, Leg
+from callctl.cdr import Cdr, Record, Stage
 from callctl.charging import Resumed
 from callctl.errors import AriError, CallctlError, DatabaseUnavailable, HandedOver, HungUp
 from callctl.exchange.ending import build_cdr
+from callctl.exchange.reconciling import Inquiry
 from callctl.flows.desk import Desk
 from callctl.flows.feature import feature
 from callctl.flows.inbound import go_on, inbound
@@ -28,22 +31,39 @@ Script = Callable[[Call, Desk, Record], Awaitable[None]]
 _SCRIPTS: dict[str, Script] = {"inbound": inbound, "feature": feature}  # by Stasis()'s first word
 _RETRY_SECONDS, _CDR_SECONDS_MAX = 1.0, 86_400.0
 _LATE = timedelta(seconds=2)  # after which a new caller is refused: overload, or a stopped switch
+_ENDED_MAX = 20_000  # two minutes of 150 calls a second
 _log = structlog.get_logger()
 
 
 class Exchange:
-    """All calls of this switch. `calls_max` bounds how many live at once."""
+    """All calls of this switch. `calls_max` bounds how many live at once.
 
-    def __init__(self, ari: AriClient, desk: Desk, *, calls_max: int) -> None:
+    `on_ended` is told each call's CDR, and must return at once.
+    """
+
+    def __init__(
+        self,
+        ari: AriClient,
+        desk: Desk,
+        *,
+        calls_max: int,
+        on_ended: Callable[[Cdr], None] = lambda _: None,
+        legs_path: Path | None = None,
+    ) -> None:
         self._ari = ari
+        self.inquiry = Inquiry(ari, legs_path)
         self._desk = desk
         self._calls_max = calls_max
+        self._on_ended = on_ended
         self._legs: dict[str, tuple[Call, Leg]] = {}  # by channel id
         self._bridges: dict[str, Call] = {}  # by bridge id
         self._records: dict[uuid.UUID, Record] = {}  # by call id
+        self._ended: dict[str, None] = {}  # call ids, the latest last: what is late is of no call
         self._tasks: set[asyncio.Task[None]] = set()
-        self._is_draining = False
+        self._flow_count = 0  # of them, those whose CDR does not only wait to be written
+        self._is_closed = self._is_draining = False
         self._is_superseded = False
+        self.adopted_count = 0
 
     def on_event(self, event: models.Event) -> None:
         """Sort one event: to its leg's call, or, from a new caller, into a new call."""
@@ -63,10 +83,8 @@ class Exchange:
             call, leg = known
             leg.take(event, call.clock.moment(event.timestamp, asterisk))
             call.wake()
-        elif isinstance(event, models.StasisStart) and event.args[:1]:
-            script = _SCRIPTS.get(event.args[0])
-            if script is not None:
-                self._accept(event, script)
+        elif isinstance(event, models.StasisStart):
+            self.accept(event)
 
     def _take_media(self, event: models.Event) -> None:
         """A prompt or a recording, on a call's bridge or on a channel of ours, has ended."""
@@ -84,46 +102,52 @@ class Exchange:
             call.take_end(event)
             call.wake()
 
-    async def reconcile(self, lost_seconds: float) -> None:
-        """Make good what events were missed in the last `lost_seconds`, by what Asterisk has now.
+    @property
+    def legs(self) -> list[tuple[Call, Leg]]:
+        """The legs of all calls, those that have ended included."""
+        return list(self._legs.values())
 
-        A leg that is gone ended after they began; nothing later is proven, so it is charged to it.
-        A leg that was answered meanwhile is taken for answered now. A caller whom nobody has heard
-        of is accepted; what belongs to no call is ended.
-        """
-        known = [(call, leg) for call, leg in self._legs.values() if leg.is_in_stasis]
-        listed = await self._ari.channels.list()
-        alive = {channel.id: channel for channel in listed}
-        for call, leg in known:
-            channel = alive.get(leg.channel_id)
-            if leg.destroyed_at is not None:
-                continue
-            if channel is None:
-                leg.lose(call.clock.now() - timedelta(seconds=lost_seconds))
-                call.wake()
-            elif leg.see(channel, Moment(call.clock.now(), clock.monotonic())):
-                call.wake()
-        for channel in listed:
-            if channel.id not in self._legs:
-                await self._take_stray(channel)
+    def is_script(self, words: Sequence[str]) -> bool:
+        """Whether these arguments of Stasis() begin a call."""
+        return words[:1] != [] and words[0] in _SCRIPTS
 
-    async def _take_stray(self, channel: models.Channel) -> None:
-        """A channel of ours that no call has: a caller who came unheard, or what a call left."""
-        app, _, words = channel.dialplan.app_data.partition(",")
-        if channel.dialplan.app_name != "Stasis" or app != self._ari.app:
-            return
-        script = _SCRIPTS.get(words.partition(",")[0])
-        if script is None:
-            await self._ari.channels.hangup(channel.id)
-        elif channel.state != "Up":
-            event = models.StasisStart(
-                type="StasisStart",
-                application=app,
-                timestamp=clock.now(),
-                args=words.split(","),
-                channel=channel,
-            )
-            self._accept(event, script)
+    def has_ended(self, words: Sequence[str]) -> bool:
+        """Whether these arguments are of a call that has ended already."""
+        return words[1:2] != [] and words[1] in self._ended
+
+    def accept(self, event: models.StasisStart) -> bool:
+        """Begin the call of a new caller; False for a channel that is none."""
+        if not self.is_script(event.args) or self.has_ended(event.args):
+            return False
+        self._accept(event, _SCRIPTS[event.args[0]])
+        return True
+
+    def close(self) -> None:
+        """Take no more calls: they are refused at once (SIP 503). Those that live go on."""
+        self._is_closed = True
+
+    async def hang_up(self, call_id: uuid.UUID) -> bool:
+        """End a call as its operator wishes; False when there is none. Raises AriError."""
+        call, record = self._bridges.get(bridge_id(call_id)), self._records.get(call_id)
+        if call is None or record is None:
+            return False
+        is_answered = call.a_leg.answered_at is not None
+        cause = HangupCause.NORMAL if is_answered else HangupCause.TEMPORARY_FAILURE
+        record.reason = "operator"
+        await call.hang_up(call.a_leg, cause)
+        return True
+
+    def stages(self) -> Counter[Stage]:
+        """How many calls live, by how far they have got."""
+        return Counter(
+            Stage.TALKING if call.b_leg is not None else self._records[call.call_id].stage
+            for call in self._bridges.values()
+        )
+
+    @property
+    def live_count(self) -> int:
+        """How many calls live."""
+        return len(self._tasks)
 
     async def drain(self, seconds: float, *, hands_over: bool = False) -> None:
         """Take no more calls, hang up those that live, and see them ended and settled.
@@ -152,6 +176,9 @@ class Exchange:
 
     def adopt(self, call: Call, record: Record, resumed: Resumed) -> None:
         """Go on with a call that an earlier run of the switch had."""
+        if self._is_draining:  # left for the run after this one
+            return
+        self.adopted_count += 1
         for leg in call.legs:
             self.register(leg.channel_id, call, leg)
 
@@ -160,10 +187,14 @@ class Exchange:
 
         self._start(call, record, script)
 
+    def has(self, channel_or_bridge_id: str) -> bool:
+        """Whether this is one of a live call's."""
+        return channel_or_bridge_id in self._legs or channel_or_bridge_id in self._bridges
+
     @property
     def is_draining(self) -> bool:
         """Whether no more calls are taken."""
-        return self._is_draining
+        return self._is_closed or self._is_draining
 
     async def begin(self, call: Call, record: Record, script: Script) -> None:
         """Run a call that begins with us, from its first leg to its CDR."""
@@ -198,6 +229,7 @@ class Exchange:
     def _start(self, call: Call, record: Record, script: Script) -> asyncio.Task[None]:
         self._bridges[bridge_id(call.call_id)] = call
         self._records[call.call_id] = record
+        call.inquiry = self.inquiry
         task = asyncio.create_task(self._live(call, record, script), name=f"call {call.call_id}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -210,9 +242,11 @@ class Exchange:
     async def _live(self, call: Call, record: Record, script: Script) -> None:
         """Run one call from its first event to its CDR; whatever happens, it ends here."""
         structlog.contextvars.bind_contextvars(call_id=str(call.call_id))
+        self._flow_count += 1
         try:
             await self._run_flow(call, record, script)
         finally:
+            self._flow_count -= 1
             if self._is_superseded:
                 _log.warning("call_left_to_its_new_owner")
             elif call.is_handed_over and not call.a_leg.is_gone:
@@ -221,10 +255,18 @@ class Exchange:
                 await asyncio.shield(self._end(call, record))
             self._forget(call)
 
+    def _refusal(self, call: Call) -> str:
+        """Why the call is not taken; "": it is. Who was answered before is no new caller."""
+        if self._is_draining or (self._is_closed and call.a_leg.answered_at is None):
+            return "draining"
+        if self._flow_count > self._calls_max or _is_late(call):
+            return "overloaded"
+        return ""
+
     async def _run_flow(self, call: Call, record: Record, script: Script) -> None:
         try:
-            if self._is_draining or len(self._tasks) > self._calls_max or _is_late(call):
-                record.reason = "overloaded"
+            if refusal := self._refusal(call):
+                record.reason = refusal
                 await call.reject(HangupCause.SWITCH_CONGESTION)
                 return
             await script(call, self._desk, record)
@@ -249,9 +291,13 @@ class Exchange:
 
     def _forget(self, call: Call) -> None:
         for channel_id in call.channel_ids:
-            self._legs.pop(channel_id, None)
+            if self._legs.get(channel_id, (None,))[0] is call:  # else its id is another call's now
+                del self._legs[channel_id]
         self._bridges.pop(bridge_id(call.call_id), None)
         self._records.pop(call.call_id, None)
+        self._ended[str(call.call_id)] = None
+        if len(self._ended) > _ENDED_MAX:
+            del self._ended[next(iter(self._ended))]
 
     async def _write(self, cdr: Cdr) -> None:
         """Write the CDR, however long PostgreSQL is away."""
@@ -278,6 +324,7 @@ class Exchange:
             why = f"Asterisk's clock was set {stepped:+.0f} s meanwhile; these times were not"
             record.note("clock", matched=True, why=why)
         cdr = build_cdr(call, record)
+        self._on_ended(cdr)
         await self._write(cdr)
         _log.info(
             "call_ended",
@@ -297,8 +344,8 @@ class Exchange:
 
 def _is_another_call(event: models.Event, call: Call) -> bool:
     """Whether the event begins a call on a channel id that `call` has, too."""
-    is_begin = isinstance(event, models.StasisStart) and event.args[:1] == ["inbound"]
-    return is_begin and event.args[1:2] != [str(call.call_id)]  # type: ignore[attr-defined]
+    words = event.args if isinstance(event, models.StasisStart) else []
+    return words[:1] != [] and words[0] in _SCRIPTS and words[1:2] != [str(call.call_id)]
 
 
 def _is_late(call: Call) -> bool:

@@ -1,6 +1,6 @@
-"""When channels ended that nobody of us saw end: from Asterisk's own record; used by recovery.
+"""What nobody of us saw of channels, from Asterisk's own record; used by recovery and inquiry.
 
-The file is the one that asterisk-conf/cel_custom.conf describes. Without it the end is unknown.
+The file is the one that asterisk-conf/cel_custom.conf describes. Without it nothing is known.
 """
 
 from collections.abc import Iterable
@@ -9,33 +9,63 @@ from pathlib import Path
 
 import structlog
 
-from callctl.cdr.asterisk_events import read_events
+from callctl.cdr.asterisk_events import Event, read_latest
 from callctl.errors import InvalidInput
+from callctl.values.ids import is_leg_channel
 
 _MICROS_PER_SECOND = 1_000_000
 _log = structlog.get_logger()
 
 
 class Witness:
-    """The hang-ups of some channels."""
+    """The answers and hang-ups of some channels."""
 
-    def __init__(self, hung_up: dict[str, datetime]) -> None:
-        self._hung_up = hung_up
+    def __init__(self) -> None:
+        self._answered: dict[str, datetime] = {}
+        self._hung_up: dict[str, datetime] = {}
+        self._causes: dict[str, int] = {}
+        self._with: dict[str, list[str]] = {}  # who answered in the call that a channel began
 
     @classmethod
-    def read(cls, path: Path | None, channel_ids: Iterable[str]) -> "Witness":
-        """Look the channels up in the file; what is wrong with it is logged, and tells nothing."""
-        wanted, found = set(channel_ids), {}
+    def read(
+        cls, path: Path | None, channel_ids: Iterable[str], *, last_bytes: int | None = None
+    ) -> "Witness":
+        """Look the channels up in the file, or in its last so many bytes.
+
+        What is wrong with it is logged, and tells nothing.
+        """
+        wanted, witness = set(channel_ids), cls()
         if path is None or not wanted:
-            return cls({})
+            return witness
         try:
-            for event in read_events(path):
-                if event.channel_id in wanted and not event.is_answer:
-                    at = datetime.fromtimestamp(event.at_micros / _MICROS_PER_SECOND, UTC)
-                    found[event.channel_id] = at
+            for event, cause in read_latest(path, last_bytes):
+                if event.channel_id in wanted or event.linked_id in wanted:
+                    witness._take(event, cause)
         except (OSError, InvalidInput) as error:
             _log.warning("asterisk_record_unread", error=str(error))
-        return cls(found)
+        return witness
+
+    def _take(self, event: Event, cause: int | None) -> None:
+        at = datetime.fromtimestamp(event.at_micros / _MICROS_PER_SECOND, UTC)
+        if event.is_answer:
+            self._answered.setdefault(event.channel_id, at)
+            self._with.setdefault(event.linked_id, []).append(event.channel_id)
+            return
+        self._hung_up[event.channel_id] = at
+        if cause:
+            self._causes[event.channel_id] = cause
+
+    def answered_at(self, channel_id: str) -> datetime | None:
+        """When Asterisk says that the channel was answered; None when it does not."""
+        return self._answered.get(channel_id)
+
+    def answered_with(self, channel_id: str) -> list[str]:
+        """The channels of ours that answered in the call that began with this one."""
+        return [one for one in self._with.get(channel_id, []) if is_leg_channel(one)]
+
+    def cause(self, channel_id: str) -> int | None:
+        """The Q.850 cause of the hang-up, if Asterisk tells it."""
+        return self._causes.get(channel_id)
 
     def hung_up_at(self, channel_id: str) -> datetime | None:
         """When Asterisk says that the channel hung up; None when it does not."""

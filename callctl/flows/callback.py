@@ -13,7 +13,6 @@ from callctl.directory.answering import Group
 from callctl.errors import InvalidInput
 from callctl.flows import phrases
 from callctl.flows.waiting import serving_lines
-from callctl.flows.waiting import serving_lines
 from callctl.routing import PromiseCallback
 
 if TYPE_CHECKING:

@@ -4,6 +4,7 @@ Made once by app; each flow gets the same one. Also the glue between a call and 
 that the scripts stay readable.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from callctl.callbacks import Callbacks
 from callctl.calls import Call
 from callctl.cdr import Journal, LegPrice, LiveCall, Record, Stage
 from callctl.charging import (
+    ANSWER_SECONDS_MAX,
+    DATABASE_AWAY,
     Bill,
     Charge,
     CountedCall,
@@ -102,19 +105,30 @@ class Desk:
         if resumed is not None:
             began_at = resumed.began_at
             charge.resume(resumed, call.clock.monotonic_of(began_at) if began_at else None)
-        self.note(live_call(call, record, charge, bill))
+        row, beside_all = live_call(call, record, charge, bill), [beside] if beside else []
+        if bill is None:
+            self.note(row)
+        else:
+            beside_all.append(self._kept(row, charge))
         try:
-            async with open_charge(
-                charge,
-                bill,
-                beside=[] if beside is None else [beside],
-                talk_times=call.talk_times,
-            ):
+            async with open_charge(charge, bill, beside=beside_all, talk_times=call.talk_times):
                 yield charge
         finally:
             record.prices = [
                 _price(cost, call) for cost in charge.costs if cost.payer.account.role != Role.LIMIT
             ]
+
+    async def _kept(self, row: LiveCall, charge: Charge) -> None:
+        """Have the new call's row durable: nobody is answered of whom a crash would leave nothing.
+
+        While PostgreSQL is away the call gets no money, as if the ledger had not answered.
+        """
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS_MAX):
+                await self.journal.keep(row)
+        except (DatabaseUnavailable, TimeoutError) as error:
+            _log.warning("live_call_not_kept", error=str(error))
+            charge.denial = DATABASE_AWAY
 
     def note(self, row: LiveCall) -> None:
         """Keep a live call's row current; while PostgreSQL is away the earlier row stands."""

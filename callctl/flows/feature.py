@@ -1,8 +1,8 @@
 """Feature codes dialled from a bound line: the number's switch by telephone; run by the exchange.
 
     *21*4001234567      open         *22*4001234567   closed        *23*4001234567   its schedule
-    *21*4001234567*4711 where the tenant has a switch_pin
-    *21  *21**4711      without the number, where the line answers only one
+    *21*4001234567*471108 where the tenant has a switch_pin
+    *21  *21**471108      without the number, where the line answers only one
 
 Who calls is known by his caller id alone, and so are lines: a tenant who fears a forged one sets a
 switch_pin. What is wrong with a code is told to nobody but the CDR.

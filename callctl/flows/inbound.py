@@ -9,8 +9,9 @@ import asyncio
 from callctl import clock
 from callctl.calls import Call
 from callctl.cdr import Record, Stage
-from callctl.charging import DATABASE_AWAY, Bill, Biller, Charge, Resumed
+from callctl.charging import ANSWER_SECONDS_MAX, DATABASE_AWAY, Bill, Biller, Charge, Resumed
 from callctl.directory.models import Did
+from callctl.errors import DatabaseUnavailable
 from callctl.flows import ending, ringing
 from callctl.flows.conversation import Conversation, needs_answer
 from callctl.flows.desk import Desk
@@ -45,7 +46,10 @@ async def inbound(call: Call, desk: Desk, record: Record) -> None:
         await ending.away(call, record, did.tenant.language)
         return
     biller = Biller(desk.limits, did, clock.now())
-    bill = await biller.service_leg(call.call_id, call.a_leg.leg_id, call.caller, record.area)
+    bill = await _bill(biller, call, record)
+    if bill is None:
+        await ending.away(call, record, did.tenant.language)
+        return
     if bill.unpriced:
         await ending.refuse(call, record, HangupCause.REJECTED, "no_rate")
         return
@@ -101,10 +105,31 @@ async def _charged(
             conversation = _conversation(
                 call, desk, record, biller=biller, charge=charge, journey=journey
             )
-            await conversation.run(decision)
+            await _run(conversation, decision)
     finally:
         if conversation is not None:
             await asyncio.shield(ringing.leave_seats(conversation))
+
+
+async def _bill(biller: Biller, call: Call, record: Record) -> Bill | None:
+    """Who pays; None when PostgreSQL does not tell where a limit stands."""
+    try:
+        async with asyncio.timeout(ANSWER_SECONDS_MAX):
+            return await biller.service_leg(
+                call.call_id, call.a_leg.leg_id, call.caller, record.area
+            )
+    except (DatabaseUnavailable, TimeoutError):
+        return None
+
+
+async def _run(conversation: Conversation, decision: Decision) -> None:
+    """The conversation; whom no line has taken yet is told when PostgreSQL is needed and away."""
+    try:
+        await conversation.run(decision)
+    except DatabaseUnavailable:
+        if conversation.call.b_leg is not None:
+            raise
+        await ending.away(conversation.call, conversation.record, conversation.language)
 
 
 async def go_on(call: Call, desk: Desk, record: Record, resumed: Resumed) -> None:

@@ -16,6 +16,8 @@ from callctl.values.hangup import Disposition
 LASTING = frozenset({Stage.QUEUED, Stage.TALKING})
 """The stages in which a call outlives its switch; at any other it is ended by the next one."""
 
+_ATTEMPTS = 1000  # a later run counts from the next thousand: the last line may not be noted
+
 _PLAIN = (
     *("channel_id", "side", "number", "line", "sip_call_id", "is_in_stasis", "has_left_stasis"),
     *("is_rung", "cause", "is_released", "is_taken"),
@@ -47,7 +49,7 @@ def recall_record(memory: Mapping[str, Any], record: Record) -> None:
     record.parent_call_id = parent_of(memory)
     record.is_vip = memory["is_vip"]
     record.queued_at = _moment(memory["queued_at"])
-    record.attempt_count = memory["attempt_count"]
+    record.attempt_count = (memory["attempt_count"] // _ATTEMPTS + 1) * _ATTEMPTS
     record.trace = list(memory["trace"])
 
 

@@ -168,7 +168,7 @@ async def _lose(conversation: "Conversation", one: _Ringing, leg: Leg | None) ->
         why = f"{leg.disposition} (cause {leg.cause})"
         conversation.record.note(f"attempt {line.name}", matched=False, why=why)
         conversation.last_cause = leg.cause or conversation.last_cause
-        is_failed = leg.disposition in _FAILURES
+        is_failed = leg.disposition in _FAILURES and not leg.is_blameless
     call_id = conversation.call.call_id
     await conversation.desk.lines.give_back(
         line, call_id, is_answered=False, is_failed=is_failed, wrap_up_seconds=0, why=why

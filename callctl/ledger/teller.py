@@ -11,7 +11,7 @@ from typing import Any
 
 import asyncpg
 
-from callctl.db.batch import LINGER_SECONDS, Batcher
+from callctl.db.batch import LINGER_SECONDS, Batcher, Load
 from callctl.db.lease import Owner
 from callctl.db.pool import Database
 from callctl.db.queries import queries
@@ -70,6 +70,11 @@ class Teller:
     async def stop(self) -> None:
         """Finish what was handed in, then end."""
         await self._batcher.stop()
+
+    @property
+    def load(self) -> Load:
+        """What it has to do."""
+        return self._batcher.load
 
     async def submit(self, step: Sequence[TransferRequest], urgency: Urgency) -> Answers:
         """Have one step done; one answer for each request.

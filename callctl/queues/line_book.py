@@ -140,6 +140,10 @@ class LineBook:
         known = self._known.get(line_id)
         return known is not None and known.is_rested(at)
 
+    def resting_count(self, at: datetime) -> int:
+        """How many lines rest."""
+        return sum(known.is_rested(at) for known in self._known.values())
+
     # -- calls on lines
 
     async def take(self, line: Line, call_id: uuid.UUID, *, capacity: int | None) -> bool:

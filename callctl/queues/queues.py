@@ -102,6 +102,16 @@ class Queues:
             if (length := len(order.pending)) and name in groups
         }
 
+    def lengths(self) -> dict[Name, int]:
+        """How many wait in each queue in which somebody waits, by tenant and group."""
+        waiting = {
+            (order.tenant, order.group_name): sum(
+                row.state is not PlaceState.CALLBACK for row in order.rows.values()
+            )
+            for order in self._orders
+        }
+        return {name: length for name, length in waiting.items() if length}
+
     def estimate_seconds(self, group: Group, position: int) -> int:
         """How long who has this position will wait.
 

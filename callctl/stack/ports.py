@@ -16,6 +16,7 @@ class Ports:
     ami: int
     agi: int
     api: int
+    metrics: int
     postgres: int
     rtp_first: int
     rtp_last: int
@@ -30,6 +31,7 @@ class Ports:
             ami=base + 2,
             agi=base + 3,
             api=base + 4,
+            metrics=base + 6,
             postgres=base + 5,
             rtp_first=base + _RTP_PORTS,
             rtp_last=base + 2 * _RTP_PORTS - 1,
@@ -45,7 +47,8 @@ class Ports:
             ami=5038,
             agi=4573,
             api=8080,
+            metrics=9464,
             postgres=55432,
             rtp_first=10000,
-            rtp_last=12000,
+            rtp_last=20000,
         )

@@ -11,10 +11,12 @@ import socket
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from callctl import clock
 from callctl.errors import StackFailed
 
 _LOG_LINES_SHOWN = 12
-_READY_BYTES_MAX = 1024
+_NOTICE_BYTES_MAX = 1024
+_LOOK_SECONDS = 0.1
 
 
 class Child:
@@ -71,10 +73,9 @@ class Child:
             )
 
     async def _wait_until_ready(self, notify: socket.socket, deadline_seconds: float) -> None:
-        loop = asyncio.get_running_loop()
         assert self._process is not None  # noqa: S101 - just spawned
         ended = asyncio.ensure_future(self._process.wait())
-        ready = asyncio.ensure_future(loop.sock_recv(notify, _READY_BYTES_MAX))
+        ready = asyncio.ensure_future(_told_ready(notify))
         try:
             await asyncio.wait(
                 (ended, ready), timeout=deadline_seconds, return_when=asyncio.FIRST_COMPLETED
@@ -110,6 +111,16 @@ class Child:
         if self._process is not None:
             await self._process.wait()
 
+    async def ended_by_itself(self) -> None:
+        """Return when it has ended though nobody stopped it; `start` may follow a stop."""
+        while True:
+            process = self._process
+            if process is not None:
+                await process.wait()
+                if self._process is process:
+                    return
+            await clock.sleep(_LOOK_SECONDS)
+
     async def kill(self) -> None:
         """End it at once, as kill -9 does."""
         process, self._process = self._process, None
@@ -121,6 +132,13 @@ class Child:
         """What to tell people about its unexpected end."""
         code = None if self._process is None else self._process.returncode
         return f"{self.name} ended unexpectedly (exit code {code}):\n{log_end(self.log_path)}"
+
+
+async def _told_ready(notify: socket.socket) -> None:
+    """Wait for READY=1; other news, of why it is not, may come before."""
+    loop = asyncio.get_running_loop()
+    while b"READY=1" not in (await loop.sock_recv(notify, _NOTICE_BYTES_MAX)).splitlines():
+        continue
 
 
 def log_end(path: Path) -> str:

@@ -95,6 +95,7 @@ class Stack:
             "CALLCTL_AMI_PASSWORD": self.asterisk.ami_password,
             "CALLCTL_AGI_PORT": str(self.ports.agi),
             "CALLCTL_API_PORT": str(self.ports.api),
+            "CALLCTL_METRICS_PORT": str(self.ports.metrics),
             **self._settings,
         }
 
@@ -162,7 +163,7 @@ class Stack:
             ended = wait_until_ended(self.postgres.process_id)
             waits[asyncio.ensure_future(ended)] = "postgresql"
         for child in (self.switch, self.web):
-            waits[asyncio.ensure_future(child.wait())] = child.name
+            waits[asyncio.ensure_future(child.ended_by_itself())] = child.name
         try:
             done, _ = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         finally:

@@ -4,7 +4,10 @@ Channel and bridge ids are fixed-length lower-case hex with a role letter, becau
 a case-insensitive prefix for a match.
 """
 
+import re
 import uuid
+
+_LEG_CHANNEL = re.compile(r"l[0-9a-f]{32}")
 
 
 def new_id() -> uuid.UUID:
@@ -20,6 +23,11 @@ def derived_id(parent: uuid.UUID, name: str) -> uuid.UUID:
 def channel_id(leg_id: uuid.UUID) -> str:
     """The Asterisk channel id of a leg that we create: "l" and 32 hex digits."""
     return f"l{leg_id.hex}"
+
+
+def is_leg_channel(name: str) -> bool:
+    """Whether `channel_id` made the name; what follows the letter is the leg's id."""
+    return _LEG_CHANNEL.fullmatch(name) is not None
 
 
 def snoop_id(own_id: uuid.UUID) -> str:

@@ -28,11 +28,12 @@ choose_engine() {
 # How containers start here: plainly; or, where root may not raise limits (root inside a container
 # of its own), with the limits it has; or with runc, where crun refuses the machine's cgroups.
 # Where it is allowed the container gets weight: all of Asterisk would else count as one process
-# beside its neighbours, and starve first on a busy machine.
+# beside its neighbours, and starve first on a busy machine. And threads: a call takes up to four,
+# and at 2048, which is podman's usual limit, Asterisk would be stuck at 500 calls.
 find_run_command() {
-    limits='--ulimit nofile=8192:8192 --ulimit nproc=16384:16384'
-    if [ -f "$command_file" ] && tries "$(cat "$command_file")"; then return 0; fi
-    for weight in ' --cpu-shares 8192' ''; do
+    limits='--ulimit nofile=8192:8192 --ulimit nproc=16384:16384' threads='--pids-limit 16384'
+    if grep -qs -e "$threads" "$command_file" && tries "$(cat "$command_file")"; then return 0; fi
+    for weight in " --cpu-shares 8192 $threads" ''; do
         for words in "$engine run$weight" "$engine run$weight $limits" \
             "$engine --runtime runc run$weight" "$engine --runtime runc run$weight $limits"; do
             if tries "$words"; then

@@ -45,10 +45,20 @@ UNION ALL
 SELECT id FROM accounts WHERE name = :name
 LIMIT 1;
 
--- name: find_reservation^
-SELECT held_micros, posted_micros, state = 'open' AS is_open
-FROM reservations
-WHERE id = :reservation_id;
+-- name: find_reservations
+-- Some reservations, each with how its account stands.
+SELECT
+    r.id,
+    r.held_micros,
+    r.posted_micros,
+    r.state = 'open' AS is_open,
+    a.balance_micros,
+    a.balance_micros + a.credit_limit_micros - a.held_micros AS available_micros,
+    a.open_reservations,
+    a.held_micros AS account_held_micros
+FROM reservations AS r
+INNER JOIN accounts AS a ON a.id = r.account_id
+WHERE r.id = ANY(:ids::uuid []);
 
 -- name: find_overdue_reservations
 -- The longest overdue first.

@@ -49,6 +49,11 @@ FROM callctl_claim_place_v1(
 SELECT tenant, group_name, version
 FROM callctl_leave_queues_v1(:leave::uuid [], :release::uuid [], :switch);
 
+-- name: find_plain_places
+-- Those of :calls whose place is not kept for a callback.
+SELECT call_id FROM queue_places
+WHERE call_id = ANY(:calls::uuid []) AND callback_until IS NULL;
+
 -- name: renew_queue_places
 -- The calls of :calls that have a place; those that somebody changes at this moment too.
 WITH renewed AS (

@@ -57,7 +57,7 @@ async def place_calls(side: Side, sip_port: int, rate: int, seconds: float, fold
     wanted = max(1, round(rate * seconds))
     trace = folder / f"{side.name}.trace"
     trace.unlink(missing_ok=True)
-    callers = _callers(folder)
+    callers = write_callers(folder)
     command = [
         *_sipp("uac-talk.xml", side.address, side.port, 4000),
         *("-inf", str(callers), "-s", side.number),
@@ -92,7 +92,7 @@ def _sipp(scenario: str, address: str, port: int, media_offset: int) -> list[str
     ]
 
 
-def _callers(folder: Path) -> Path:
+def write_callers(folder: Path) -> Path:
     """A file of callers from several places, the same ones in every run."""
     path = folder / "callers.csv"
     if not path.exists():

@@ -166,7 +166,7 @@ async def test_number_is_loaded_with_its_routes_and_callback(did: Did) -> None:
     assert did.callback.tariff == did.tariff
     assert did.callback.carrier is not None
     assert did.callback.carrier.account_id
-    assert (did.tenant.recording_days, did.tenant.switch_pin) == (90, "4711")
+    assert (did.tenant.recording_days, did.tenant.switch_pin) == (90, "471108")
 
 
 async def test_lines_of_a_number_are_a_group_of_its_own(database: Database) -> None:
@@ -201,7 +201,7 @@ async def test_export_of_everything_changes_nothing(database: Database) -> None:
     ("old", "new", "change"),
     [
         ("recording_days: 90", "recording_days: 30", ("-", "recording_days", "90", None)),
-        ('"4711"', '"4712"', ("~", "switch_pin", "4711", "4712")),
+        ('"471108"', '"471208"', ("~", "switch_pin", "471108", "471208")),
         (
             "days: [workday], ",
             "",

@@ -78,6 +78,27 @@ async def test_a_lost_answer_to_a_reservation_leaves_nothing_held(till: Till, fa
     assert await till.available() == 10_000_000
 
 
+@pytest.mark.parametrize("fate", ["answer lost", "never arrived"])
+async def test_a_line_that_can_not_be_given_back_is_so_later(till: Till, fate: str) -> None:
+    """The call goes on with another line meanwhile, and pays for that one alone."""
+    await till.top_up(10_000_000)
+    teller = _Forgetful(till.teller)
+    charge, caller, lost = till.charge(60), till.payer(PER_SECOND), till.payer(PER_SECOND)
+    charge.teller = teller
+    talk = {caller.leg_id: 50_000}
+    async with open_charge(charge, Bill((caller,)), beside=[], talk_times=talk_of(talk)):
+        assert await charge.add([lost])
+        teller.lose = [fate]
+        await charge.drop(lost.leg_id)
+        assert charge.payers == [caller]
+        till.start(charge)
+        till.time.now += 40
+        await charge.advance()
+        assert charge.paid_seconds >= 120
+    assert [cost.cost_micros for cost in charge.costs] == [250_000]
+    assert await till.available() == 10_000_000 - 250_000
+
+
 async def test_a_reservation_without_a_live_call_is_given_back_at_the_next_start(
     till: Till, database: Database
 ) -> None:

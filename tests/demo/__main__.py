@@ -163,7 +163,15 @@ async def worlds(stack: Stack) -> AsyncIterator[Callable[[], AbstractAsyncContex
     @contextlib.asynccontextmanager
     async def open_world() -> AsyncIterator[World]:
         async with Carrier(stack.ports.carrier) as carrier, Caller(voice_hz=700) as caller:
-            yield World(stack.ports.sip, carrier, caller, database, ari)
+            yield World(
+                sip_port=stack.ports.sip,
+                carrier=carrier,
+                caller=caller,
+                database=database,
+                ari=ari,
+                its_switch=stack.switch,
+                switch_settings=stack.environment,
+            )
 
     try:
         async with AriClient(settings) as ari:

@@ -6,11 +6,12 @@ and raises AssertionError where a witness disagrees. Run by tests.demo and by te
 
 import asyncio
 
+from callctl import clock
 from callctl.values.money import parse_micros
 from callctl.views import Cdr
 from tests.agents import Answers, Busy, NoAnswer, PlacedCall
 from tests.agents.prompts import PROMPT_HZ
-from tests.demo.world import World
+from tests.demo.world import World, eventually
 
 BEIJING, SHANGHAI, HEADQUARTERS = "01062000001", "02162000002", "057162000003"
 HOTLINE = ("01062000011", "01062000012", "01062000013")
@@ -71,7 +72,7 @@ async def a_blacklisted_caller_is_refused(world: World) -> None:
     assert (outcome.status, outcome.cause) == (403, 21), outcome
     cdr = await world.cdr(call)
     assert (cdr.disposition, cdr.hangup_cause, cdr.ended_by) == ("rejected", 21, "blacklisted")
-    assert any(step["rule"] == "blacklist" and step["matched"] for step in cdr.trace)
+    assert any(step["rule"] == "block list blacklist" and step["matched"] for step in cdr.trace)
     assert cdr.cost_micros == 0
     assert (await world.account("acme")).balance_micros == before
     await world.nothing_left()
@@ -155,10 +156,43 @@ async def the_caller_hangs_up_while_it_rings(world: World) -> None:
     await world.nothing_left()
 
 
+async def a_talk_outlives_the_switch(world: World) -> None:
+    """The switch is killed in a talk and started again: the talk goes on, and is one charge."""
+    before = (await world.account("acme")).balance_micros
+    world.carrier.line(HOTLINE[0], Answers(voice_hz=440))
+    call = await world.call("4007654321", "01062001234")
+    await call.hears(440, lasting=_TALK_SECONDS)
+    await eventually(lambda: _is_noted(world), "the talk to be noted", 5)
+    await world.kill_switch()
+    killed_at = clock.monotonic()
+    await call.hears(440, since=killed_at, lasting=_TALK_SECONDS)
+    await world.start_switch()
+    [line_call] = world.carrier.calls_to(HOTLINE[0])
+    started_at = clock.monotonic()
+    await asyncio.gather(call.hears(440, since=started_at), line_call.hears(700, since=started_at))
+    await call.hang_up()
+
+    cdr = await world.cdr(call)
+    assert (cdr.disposition, cdr.ended_by) == ("answered", "caller")
+    assert any(step["rule"] == "recovery" for step in cdr.trace), "it was taken up"
+    assert call.ended_at is not None
+    assert call.answered_at is not None
+    talked = call.ended_at - call.answered_at
+    assert abs(float(cdr.talk_seconds) - talked) < 1, f"talked {talked:.1f} s"
+    assert (await world.account("acme")).balance_micros == before - MINUTE_MICROS
+    await world.nothing_left()
+
+
+async def _is_noted(world: World) -> bool | None:
+    live = await world.views.live_calls()
+    return True if live and live[0].stage == "talking" else None
+
+
 DEMO_CALLS = (
     callers_reach_the_line_of_their_area,
     a_blacklisted_caller_is_refused,
     the_third_line_answers,
     two_calls_share_the_last_money,
     the_caller_hangs_up_while_it_rings,
+    a_talk_outlives_the_switch,
 )

@@ -65,6 +65,7 @@ class Story:
         self._begun_at = clock.monotonic()
         self._told: set[tuple[int, str]] = set()  # of which telephone, which sentence
         self._payers: set[str] = set()
+        self._switch_told = 0  # of what happened to it
 
     @property
     def seconds(self) -> float:
@@ -80,7 +81,7 @@ class Story:
         accounts = [row for row in await views.accounts() if row.name in self._payers]
         self.scene = Scene([self._with_line(call) for call in live], accounts)
         cdrs = await views.cdrs(CdrFilter(limit=_CDRS_READ))
-        return sorted([*self._of_telephones(), *self._of_cdrs(cdrs)])
+        return sorted([*self._of_telephones(), *self._of_switch(), *self._of_cdrs(cdrs)])
 
     def evidence(self) -> str:
         """What every telephone of this scenario went through, for the reader of a failure."""
@@ -103,6 +104,12 @@ class Story:
         for at, what in moments:
             if what and self._is_new(call, what):
                 yield Event(at - self._begun_at, who, what)
+
+    def _of_switch(self) -> Iterator[Event]:
+        while self._switch_told < len(self._world.happened):
+            at, what = self._world.happened[self._switch_told]
+            self._switch_told += 1
+            yield Event(at - self._begun_at, "callctl switch", what)
 
     def _of_cdrs(self, cdrs: list[Cdr]) -> Iterator[Event]:
         of_call = {cdr.sip_call_id: cdr for cdr in cdrs}

@@ -3,7 +3,7 @@
 Made by tests/demo/__main__.py around a Stack, and by tests/plugins/world.py for the tests.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -12,6 +12,7 @@ from callctl.ari.client import AriClient
 from callctl.db.pool import Database
 from callctl.ledger import Outcome, Teller, TransferKind, TransferRequest
 from callctl.ledger.requests import Urgency
+from callctl.stack.processes import Child
 from callctl.values.ids import new_id
 from callctl.values.money import parse_micros
 from callctl.views import Account, Cdr, CdrFilter, Views
@@ -30,6 +31,9 @@ class World:
     caller: Caller
     database: Database
     ari: AriClient
+    its_switch: Child | None = None  # callctl's, for whoever wants to kill it
+    switch_settings: Mapping[str, str] = field(default_factory=dict)
+    happened: list[tuple[float, str]] = field(default_factory=list)  # clock.monotonic(), what
     unproven: frozenset[str] = frozenset()  # proofs of the audit that this story breaks
     views: Views = field(init=False)
 
@@ -47,7 +51,7 @@ class World:
         """The CDR of a call, found by its SIP Call-ID."""
 
         async def look() -> Cdr | None:
-            cdrs = await self.views.cdrs(CdrFilter(limit=50))
+            cdrs = await self.views.cdrs(CdrFilter(limit=200))
             return next((cdr for cdr in cdrs if cdr.sip_call_id == call.sip_call_id), None)
 
         return await eventually(look, f"a CDR for {call.timeline.name}", seconds)
@@ -79,6 +83,18 @@ class World:
         [answer] = await teller.submit([transfer], Urgency.SETTLE)
         await teller.stop()
         assert answer.outcome is Outcome.GRANTED
+
+    async def kill_switch(self) -> None:
+        """End callctl's switch as kill -9 does."""
+        assert self.its_switch is not None
+        await self.its_switch.kill()
+        self.happened.append((clock.monotonic(), "is killed (kill -9)"))
+
+    async def start_switch(self) -> None:
+        """Start it again; returns when it has taken up what it found."""
+        assert self.its_switch is not None
+        await self.its_switch.start(self.switch_settings)
+        self.happened.append((clock.monotonic(), "was started again"))
 
     async def followed(self, revision_id: int, seconds: float = 3.0) -> None:
         """Wait until the switch has loaded this revision of the directory: calls tell which."""

@@ -33,8 +33,8 @@ def pytest_runtest_makereport(
     """Write the test's line when it has run, or could not."""
     result = yield
     if result.when == "call" or (result.when == "setup" and not result.passed):
-        made = getattr(item, "funcargs", {}).get("site")
-        told = dict(item.user_properties) | (made.numbers if made is not None else {})
+        sites = [one for one in getattr(item, "funcargs", {}).values() if isinstance(one, Site)]
+        told = dict(item.user_properties) | (sites[0].numbers if sites else {})
         numbers = ", ".join(f"{name} {_short(number)}" for name, number in told.items())
         family = item.path.stem.removeprefix("test_")
         name = item.name.removeprefix("test_").replace("_", " ")

@@ -1,4 +1,4 @@
-"""How long the fault tests are: short in CI, long with `make faults`; and the seed of their chances."""
+"""How long the fault tests are: short in CI, long with `make faults`; and their seed."""
 
 import os
 import random

@@ -20,6 +20,7 @@ import sys
 import uuid
 from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import asyncpg
@@ -40,11 +41,13 @@ from callctl.stack.processes import Child
 from tests.agents import Answers, Caller, Carrier, PlacedCall
 from tests.agents.prompts import write_tones
 from tests.demo.world import World, eventually
+from tests.faults.forms import IS_LONG
 from tests.plugins.asterisk import ROOT, place
 from tests.plugins.database import free_port, scratch_folder
 from tests.plugins.world import EXAMPLE
 
 LATE_SECONDS_MAX = 1.0
+_RTP_FIRST, _RTP_LAST = 40_000, 43_999  # for a thousand calls
 _MICROS = 1_000_000
 _TENANTS = (EXAMPLE, Path(__file__).with_name("faults.yaml"))
 
@@ -115,7 +118,10 @@ async def grounds() -> AsyncIterator[Grounds]:
     """
     scratch = scratch_folder()
     try:
-        with place() as (folder, ports):
+        with place() as (folder, usual):
+            ports = usual
+            if IS_LONG:  # two for each leg; Asterisk passes over those that others have
+                ports = replace(usual, rtp_first=_RTP_FIRST, rtp_last=_RTP_LAST)
             tones = folder / "tones"
             write_tones(tones)
             asterisk = Asterisk(
@@ -179,6 +185,7 @@ class Site(World):
             "CALLCTL_ARI_URL": self.ari_url,
             "CALLCTL_ARI_USER": self.asterisk.ari_user,
             "CALLCTL_ARI_PASSWORD": self.asterisk.ari_password,
+            "CALLCTL_METRICS_PORT": str(self.asterisk.ports.metrics),
             **self.settings,
         }
 
@@ -295,35 +302,47 @@ SELECT
     coalesce((SELECT sum(
         CASE WHEN x.to_account_id = a.id THEN x.amount_micros ELSE -x.amount_micros END
     ) FROM transfers AS x WHERE a.id IN (x.to_account_id, x.from_account_id)
-        AND x.kind IN ('opening', 'topup', 'refund', 'fee')), 0)
+        AND x.kind IN ('opening', 'topup', 'refund', 'fee')
+        AND NOT (x.kind = 'refund' AND x.to_account_id = a.id)), 0)  -- of a leg's cost
     - coalesce((SELECT sum(c.cost_micros) FROM cdrs AS c
         WHERE 'tenant:' || c.tenant = a.name), 0) AS expected_micros
 FROM accounts AS a WHERE a.kind = 'prepaid'
 """
 
-# Each leg ends with what is paid for it, one that nobody pays for with its call's first.
+# As far as what was held and posted pays a leg; one that nobody pays for, as far as its call's.
 _PAID_THROUGH = """
-SELECT l.channel_id, coalesce(
-    l.charged_from + make_interval(secs => l.billed_seconds),
-    (SELECT max(p.charged_from + make_interval(secs => p.billed_seconds))
-     FROM cdr_legs AS p WHERE p.call_id = l.call_id)
-) AS paid_through
-FROM cdr_legs AS l WHERE l.answered_at IS NOT NULL AND EXISTS (
-    SELECT FROM cdr_legs AS p WHERE p.call_id = l.call_id AND p.charged_from IS NOT NULL
+WITH paid AS (
+    SELECT l.leg_id, l.call_id, l.charged_from + make_interval(secs => 60.0 * (
+        SELECT sum(x.amount_micros + x.hold_change_micros) FROM transfers AS x
+        WHERE x.reservation_id = l.reservation_id AND x.kind IN ('reserve', 'renew')
+    ) / r.price_per_minute_micros) AS paid_through
+    FROM cdr_legs AS l INNER JOIN rates AS r ON r.id = l.rate_id
+    WHERE l.charged_from IS NOT NULL AND r.price_per_minute_micros > 0
 )
+SELECT l.channel_id, coalesce(
+    (SELECT p.paid_through FROM paid AS p WHERE p.leg_id = l.leg_id),
+    (SELECT max(p.paid_through) FROM paid AS p WHERE p.call_id = l.call_id)
+) AS paid_through
+FROM cdr_legs AS l
+WHERE l.answered_at IS NOT NULL AND l.call_id IN (SELECT p.call_id FROM paid AS p)
 """
 
 
 @asynccontextmanager
-async def open_site(grounds: Grounds, folder: Path) -> AsyncIterator[Site]:
-    """A site with the example's tenants and those of faults.yaml, on a fresh database."""
+async def open_site(
+    grounds: Grounds, folder: Path, *, carrier_port: int | None = None
+) -> AsyncIterator[Site]:
+    """A site with the example's tenants and those of faults.yaml, on a fresh database.
+
+    With another `carrier_port` than the trunk's (0: any) the carrier's side is left to others.
+    """
     await grounds.mend()
     database_url = await _fresh_database(grounds.postgres)
     asterisk = grounds.asterisk
     settings = AriSettings(asterisk.ari_url, asterisk.ari_user, asterisk.ari_password)
     async with (
         AriClient(settings) as ari,
-        Carrier(asterisk.ports.carrier) as carrier,
+        Carrier(asterisk.ports.carrier if carrier_port is None else carrier_port) as carrier,
         Caller(voice_hz=700) as caller,
     ):
         database = await connect(database_url, size=4, timeout_seconds=10)

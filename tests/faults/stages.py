@@ -59,7 +59,7 @@ class Stages:
         )
         for name, caller in _QUEUED:
             await self._wait(name, _DIDS["served"], caller)
-        await self._wait("next", _DIDS["crowded"], FIRST)
+        await self._wait("next", _DIDS["crowded"], caller_of("next"))
         self._let_go("crowded")
         await self._place("silent", "message", "greeting", "menu", "confirm", "voicemail")
         await asyncio.gather(

@@ -19,7 +19,7 @@ from tests.faults.forms import SECONDS_MAX, chance, pick
 from tests.faults.site import Grounds, Site, open_site
 from tests.faults.stages import SECOND_MICROS, SLICE_SECONDS, TALK, Stages, caller_of
 
-CRASHES = pick(short=7, long=1000)
+CRASHES = pick(short=6, long=1000)  # all there are
 _POINTS_LEAST = 40
 _PASSES_MAX = 500  # of one point in a run: something turns for ever
 _SETTINGS = {"CALLCTL_SLICE_SECONDS": str(SLICE_SECONDS)}
@@ -89,10 +89,11 @@ async def _discover(grounds: Grounds, folder: Path) -> list[Crash]:
     [(most, count)] = (passed - before).most_common(1)
     assert count < _PASSES_MAX, f"{most} is passed {count} times"
     found = []
-    for name, count in sorted((passed - before).items()):
-        # Chance makes no two runs alike: the last passings of this one may not be in the next.
-        found.append(Crash(name, before[name] + dice.randint(1, max(1, count * 2 // 3)), False))
-    found += [Crash(name, dice.randint(1, start[name]), True) for name in sorted(start)]
+    for passings, already, is_in_recovery in ((passed, before, False), (start, Counter(), True)):
+        for name, count in sorted((passings - already).items()):
+            # No two runs are alike: the last passings of this one may not be in the next.
+            nth = already[name] + dice.randint(1, max(1, count * 2 // 3))
+            found.append(Crash(name, nth, is_in_recovery))
     return found
 
 
@@ -115,15 +116,17 @@ async def _crash(site: Site, crash: Crash) -> None:
         await _died(switch)
     else:
         site.settings |= _SETTINGS
-        await site.start(switch, CALLCTL_CRASH_AT=crash.at)
-        await _live_until_it_dies(switch, stages)
+        with suppress(StackFailed):  # before any call: it passed the point oftener this time
+            await site.start(switch, CALLCTL_CRASH_AT=crash.at)
+            await _live_until_it_dies(switch, stages)
         talking, waiting = stages.talking(), stages.waiting()
         places = await stages.places()
     await site.start(switch)
     await stages.all_hear(talking)
     kept = await stages.places()
     assert set(map(caller_of, waiting)) <= set(kept), "they keep their places"
-    assert kept == [place for place in places if place in kept], "they keep their order"
+    still = [place for place in kept if place in places]
+    assert still == [place for place in places if place in kept], "they keep their order"
     new = await site.talking("4005550001", "01062003000", TALK)
     await new.hang_up()
     await stages.end()

@@ -33,6 +33,7 @@ def switch_settings(asterisk: Asterisk, database_url: str, tmp_path: Path) -> di
         "CALLCTL_ARI_URL": asterisk.ari_url,
         "CALLCTL_ARI_USER": asterisk.ari_user,
         "CALLCTL_ARI_PASSWORD": asterisk.ari_password,
+        "CALLCTL_METRICS_PORT": str(asterisk.ports.metrics),
     }
 
 
@@ -54,14 +55,26 @@ async def provisioned(database: Database) -> Database:
 
 @pytest.fixture
 async def world(
-    asterisk: Asterisk, database_url: str, provisioned: Database, switch: Child
+    asterisk: Asterisk,
+    database_url: str,
+    provisioned: Database,
+    switch: Child,
+    switch_settings: dict[str, str],
 ) -> AsyncIterator[World]:
     """An installation with the example tenant, a carrier and callers; audited at the end."""
     assert switch.is_running
     ari = AriClient(AriSettings(asterisk.ari_url, asterisk.ari_user, asterisk.ari_password))
     since = clock.now()
     async with ari, Carrier(asterisk.ports.carrier) as carrier, Caller(voice_hz=700) as caller:
-        world = World(asterisk.ports.sip, carrier, caller, provisioned, ari)
+        world = World(
+            sip_port=asterisk.ports.sip,
+            carrier=carrier,
+            caller=caller,
+            database=provisioned,
+            ari=ari,
+            its_switch=switch,
+            switch_settings=switch_settings,
+        )
         yield world
     wanted = Wanted(asterisk=[asterisk.legs_path], since=since, grace_seconds=0.0)
     _, found = await run_audit(database_url, wanted, lambda *_: None)

@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,11 +10,13 @@ import pytest
 from callctl import clock
 from callctl.stack.processes import Child
 from tests.agents import Answers, PlacedCall
+from tests.agents.call import AgentCall
 from tests.demo.calls import HOTLINE, MINUTE_MICROS
 from tests.demo.world import World, eventually
 
 SECOND_MICROS = 5_000
 COUNTER = "02062000021"
+GAP_FRAMES_MAX = 5  # 100 ms
 
 
 @pytest.fixture
@@ -41,6 +44,21 @@ async def _talking(world: World, did: str, line: str) -> PlacedCall:
     return call
 
 
+def _unheard(speaker: AgentCall, listener: AgentCall) -> Callable[[], int]:
+    """Counts the frames that one has spoken from now on and the other has not heard.
+
+    It fails when the voice was not one stretch: another sound was heard, or silence.
+    """
+    voice, stretches = listener.tones[-1], len(listener.tones)
+    spoken, heard = speaker.media.packets_sent, voice.frames
+
+    def count() -> int:
+        assert len(listener.tones) == stretches, listener.told()
+        return speaker.media.packets_sent - spoken - (voice.frames - heard)
+
+    return count
+
+
 async def _ends_well(world: World, call: PlacedCall, line: str) -> None:
     """The two still hear each other; the whole talk is one charge."""
     since = clock.monotonic()
@@ -60,11 +78,15 @@ async def test_a_restart_in_order_hands_the_talk_over(
 ) -> None:
     """SIGTERM, a new process, and the two have heard nothing of it; charged as one talk."""
     call = await _talking(world, "4009999999", COUNTER)
+    line_call = await world.carrier.called(COUNTER)
+    await line_call.hears(700)
+    unheard = (_unheard(line_call, call), _unheard(call, line_call))
     assert await switch.stop() == 0
     assert call.outcome is None
     await switch.start(switch_settings)
     since = clock.monotonic()
     await call.hears(440, since=since + 16, seconds=18)  # longer than what was paid before
+    assert max(count() for count in unheard) <= GAP_FRAMES_MAX
     await _ends_well(world, call, COUNTER)
     cdr = await world.cdr(call)
     assert cdr.cost_micros == cdr.legs[0].billed_seconds * SECOND_MICROS
@@ -74,7 +96,7 @@ async def test_a_restart_in_order_hands_the_talk_over(
 async def test_a_crash_is_not_the_end_of_a_talk(
     world: World, switch: Child, switch_settings: dict[str, str]
 ) -> None:
-    """kill -9, a new process, and the talk goes on, paid for without a gap."""
+    """Kill -9, a new process, and the talk goes on, paid for without a gap."""
     call = await _talking(world, "4009999999", COUNTER)
     await switch.kill()
     await switch.start(switch_settings)

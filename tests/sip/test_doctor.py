@@ -39,6 +39,7 @@ def settings(asterisk: Asterisk, database_url: str, tmp_path: Path) -> Settings:
         ami_port=asterisk.ami_port,
         ami_user=asterisk.ami_user,
         ami_password=asterisk.ami_password,
+        metrics_port=asterisk.ports.metrics,
     )
 
 

@@ -68,7 +68,7 @@ async def test_others_hear_that_it_is_refused(world: World) -> None:
         ("*22*4009999999", HEADQUARTERS),
         ("*22*4000000000", HEADQUARTERS),
         ("*99*1", _LINE),
-        (f"*22*{_DID}*4711*", _LINE),
+        (f"*22*{_DID}*471108*", _LINE),
     )
     dialled = (_dial(world, code, caller, _REFUSED_HZ) for code, caller in cases)
     for call, cdr in await asyncio.gather(*dialled):

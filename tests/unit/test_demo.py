@@ -60,7 +60,9 @@ async def _worlds(
     async def open_world() -> AsyncIterator[object]:
         views = SimpleNamespace(live_calls=nothing, accounts=nothing, cdrs=nothing)
         silent = SimpleNamespace(calls=[])
-        yield SimpleNamespace(views=views, caller=silent, carrier=silent, nothing_left=nothing)
+        yield SimpleNamespace(
+            views=views, caller=silent, carrier=silent, nothing_left=nothing, happened=[]
+        )
 
     yield open_world
 

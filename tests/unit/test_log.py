@@ -1,4 +1,4 @@
-"""A log that calls do not wait for: what is lost while nobody reads it, and what is told of that."""
+"""A log that calls do not wait for: what is lost while nobody reads it, and what is told."""
 
 import fcntl
 import json

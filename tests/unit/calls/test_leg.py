@@ -18,8 +18,9 @@ def _leg() -> Leg:
     return Leg(uuid.uuid4(), "l1", "b", "", None, SETUP)
 
 
-def _digit(digit: str) -> ChannelDtmfReceived:
-    fields: dict[str, Any] = {"digit": digit, "duration_ms": 100, "timestamp": SETUP}
+def _digit(digit: str, number: int) -> ChannelDtmfReceived:
+    at = SETUP + timedelta(milliseconds=number)
+    fields: dict[str, Any] = {"digit": digit, "duration_ms": 100, "timestamp": at}
     return ChannelDtmfReceived.model_construct(**fields)
 
 
@@ -27,12 +28,20 @@ def test_digits_wait_in_order_up_to_a_bound() -> None:
     """The first 32 digits wait to be read; later ones are counted."""
     leg = _leg()
     for number in range(200):
-        leg.take(_digit(str(number % 10)))
+        leg.take(_digit(str(number % 10), number))
     assert "".join(leg.digits) == ("0123456789" * 4)[:DIGITS_MAX]
     assert leg.dropped_digits == 200 - DIGITS_MAX
     leg.digits.popleft()
-    leg.take(_digit("#"))
+    leg.take(_digit("#", 200))
     assert leg.digits[-1] == "#"
+
+
+def test_a_digit_told_twice_is_one() -> None:
+    """The same event again, also after a later one, presses nothing."""
+    leg = _leg()
+    for number in (1, 1, 2, 1, 2, 3):
+        leg.take(_digit(str(number), number))
+    assert "".join(leg.digits) == "123"
 
 
 @pytest.mark.parametrize(

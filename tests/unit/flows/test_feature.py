@@ -9,7 +9,7 @@ from callctl.values.phone_number import PhoneNumber
 from tests.unit.directory_samples import make_did, make_directory, make_line, make_tenant
 
 DESK, MOBILE, SHARED = make_line("01062000001"), make_line("13901710001"), make_line("95588")
-_ACME, _PINNED = make_tenant(), make_tenant("pinned", switch_pin="4711")
+_ACME, _PINNED = make_tenant(), make_tenant("pinned", switch_pin="471108")
 _DIRECTORY = make_directory(
     make_did("4001111111", _ACME, DESK, MOBILE, SHARED, own=(DESK,)),
     make_did("4002222222", _ACME, DESK, MOBILE, SHARED, own=(MOBILE, SHARED)),
@@ -28,8 +28,8 @@ def _asked(text: str, caller: str) -> Answer:
         ("*21*4001234567", ("open", "4001234567", "")),
         ("*22*4001234567#", ("closed", "4001234567", "")),
         ("*23", ("schedule", "", "")),
-        ("*23*4001234567*4711", ("schedule", "4001234567", "4711")),
-        ("*21**4711", ("open", "", "4711")),
+        ("*23*4001234567*471108", ("schedule", "4001234567", "471108")),
+        ("*21**471108", ("open", "", "471108")),
     ],
 )
 def test_code_is_read(text: str, expected: tuple[str, str, str]) -> None:
@@ -71,10 +71,10 @@ def test_any_text_is_judged(text: str) -> None:
         ("*22*4001111111", "13800138000", None),  # no line
         ("*22*4001111111", "anonymous", None),
         ("*22*4004444444", "02062000021", None),  # without its PIN
-        ("*22*4004444444*4712", "02062000021", None),
-        ("*22*4004444444*4711", "02062000021", "4004444444"),
-        ("*22**4711", "02062000021", "4004444444"),
-        ("*22*4004444444*4711", "01062000001", None),
+        ("*22*4004444444*471208", "02062000021", None),
+        ("*22*4004444444*471108", "02062000021", "4004444444"),
+        ("*22**471108", "02062000021", "4004444444"),
+        ("*22*4004444444*471108", "01062000001", None),
     ],
 )
 def test_only_a_line_of_the_tenant_switches_its_numbers(
@@ -88,5 +88,5 @@ def test_only_a_line_of_the_tenant_switches_its_numbers(
 
 def test_the_reason_never_tells_the_pin() -> None:
     """What the CDR keeps of a code has neither the PIN nor what was tried instead."""
-    for pin in ("4711", "4712"):
+    for pin in ("471108", "471208"):
         assert pin not in _asked(f"*22*4004444444*{pin}", "02062000021").why

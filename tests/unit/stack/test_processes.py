@@ -51,6 +51,15 @@ async def test_child_runs_from_ready_to_stop_and_again(tmp_path: Path) -> None:
         assert not child.is_running
 
 
+async def test_other_news_of_a_child_does_not_make_it_ready(tmp_path: Path) -> None:
+    """One that only says what it waits for is not ready."""
+    waits = _READY.replace("tell_ready", "notify").replace("notify()", "notify('STATUS=waits')")
+    child = Child("waits", (sys.executable, "-c", waits), tmp_path / "log")
+
+    with pytest.raises(StackFailed, match="not ready"):
+        await child.start({}, deadline_seconds=2.0)
+
+
 async def test_child_that_ends_while_starting_is_told_with_its_log(tmp_path: Path) -> None:
     """A process that fails at its start is an error that holds what it said last."""
     child = Child("broken", (sys.executable, "-c", "raise SystemExit('no way')"), tmp_path / "log")

@@ -1,0 +1,45 @@
+"""The end of a call in Asterisk: every leg hung up and seen gone, no bridge left; by calls.call."""
+
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from callctl.calls import asking
+from callctl.errors import AriError
+from callctl.values.hangup import HangupCause
+from callctl.values.ids import bridge_id
+
+if TYPE_CHECKING:
+    from callctl.calls.call import Call
+
+_GOING_SECONDS_MAX = 0.5  # a leg that says that it goes is told to once more after this
+_END_SECONDS_MAX = 5.0  # from our hang-up to ChannelDestroyed
+
+
+async def release(call: "Call") -> None:
+    """Hang up every leg, wait for their ends, and remove the bridge; may be called again.
+
+    What Asterisk does not do in time the exchange does later, by looking for what was left over.
+    """
+    call.is_handed_over = False  # it ends here, and is waited for
+    for leg in (*call.legs, *call.whispers.snoops):
+        cause = HangupCause.NORMAL
+        if leg is call.a_leg and leg.answered_at is None:  # SIP 503 unless it was refused
+            cause = call.rejected_cause or HangupCause.SWITCH_CONGESTION
+        with suppress(AriError):  # its own timer in Asterisk ends it
+            await call.hang_up(leg, cause)
+    await call.dialling.ended(_END_SECONDS_MAX)
+    if not await _all_destroyed(call, _GOING_SECONDS_MAX):
+        for leg in call.legs:
+            if leg.destroyed_at is None:  # a CANCEL that crossed our answer leaves it behind
+                with suppress(AriError):
+                    await call.ari.channels.hangup(leg.channel_id)
+                await asking.ask(call, leg)
+        await _all_destroyed(call, _END_SECONDS_MAX)
+    if call.has_bridge:
+        call.has_bridge = False
+        with suppress(AriError):  # it is empty and holds nothing
+            await call.ari.bridges.destroy(bridge_id(call.call_id))
+
+
+async def _all_destroyed(call: "Call", seconds: float) -> bool:
+    return await call.until(lambda: all(leg.destroyed_at is not None for leg in call.legs), seconds)

@@ -1,0 +1,40 @@
+"""People at telephones of faults.yaml: who rings, who waits, who calls until he is answered."""
+
+from callctl import clock
+from tests.agents import Answers, NoAnswer, PlacedCall
+from tests.agents.prompts import PROMPT_HZ
+from tests.faults.site import Site
+from tests.faults.stages import ALONE, SILENT, TALK
+
+TALK_DID, SILENT_DID, QUEUE_DID = "4005550001", "4005550002", "4005550006"
+HOLD_HZ = PROMPT_HZ["", "hold"]
+_BACK_SECONDS_MAX = 10.0
+
+
+async def others(site: Site) -> tuple[PlacedCall, PlacedCall, PlacedCall]:
+    """One whose line rings, one who waits in a queue, and one who talks to the queue's line."""
+    site.carrier.line(SILENT, NoAnswer())
+    site.carrier.line(ALONE, Answers(after_seconds=0))
+    ringing = await site.call(SILENT_DID, "01063250001")
+    await site.carrier.called(SILENT)
+    served = await site.call(QUEUE_DID, "01063250002")
+    await served.hears(440, seconds=10)
+    waiting = await site.call(QUEUE_DID, "01063250003")
+    await waiting.hears(HOLD_HZ, seconds=10)
+    return ringing, waiting, served
+
+
+async def flows_again(site: Site, seconds: float = _BACK_SECONDS_MAX) -> float:
+    """Call until a call is answered, as callers do; how many seconds that took."""
+    begun_at = clock.monotonic()
+    site.carrier.line(TALK, Answers(voice_hz=440))
+    while True:
+        call = await site.call(TALK_DID, "01063260000")
+        try:
+            await call.hears(440, seconds=seconds)
+        except AssertionError:
+            if call.outcome is None or clock.monotonic() - begun_at > seconds:
+                raise
+            continue
+        await call.hang_up()
+        return clock.monotonic() - begun_at
