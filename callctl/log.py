@@ -11,7 +11,7 @@ import queue
 import sys
 import threading
 from io import FileIO
-from typing import TextIO
+from typing import Any, TextIO
 
 import structlog
 from structlog.typing import EventDict, WrappedLogger
@@ -90,6 +90,18 @@ class PatientStream:
         self._is_torn = False
 
 
+class _StandardError:
+    """Whatever sys.stderr is at the moment: a command may run in a process that changes it."""
+
+    def write(self, text: str) -> int:
+        """Write to it."""
+        return sys.stderr.write(text)
+
+    def flush(self) -> None:
+        """Flush it."""
+        sys.stderr.flush()
+
+
 def configure(
     level: str = "info", stream: TextIO | None = None, *, is_patient: bool = False
 ) -> None:
@@ -97,9 +109,9 @@ def configure(
 
     `is_patient`: the process has calls, which must not wait for its log.
     """
-    target: TextIO = stream or sys.stderr
+    target: Any = stream or _StandardError()
     if is_patient:
-        target = PatientStream(target)  # type: ignore[assignment]  # all that structlog needs
+        target = PatientStream(stream or sys.stderr)
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,

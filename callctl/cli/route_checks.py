@@ -63,15 +63,16 @@ def _rest(rows: Rows, tenant: str) -> Iterator[Finding]:
     """Lists and schedules of the tenant that no rule asks."""
     row = next(one for one in rows.tenants if one["name"] == tenant)
     stored, dids = row["answering"], rows.dids.get(row["id"], [])
-    routes = [route for did in dids for route in did["routes"]]
-    keys = [key for menu in stored.get("menus", ()) for key in menu["keys"].values()]
-    lists = {*stored.get("screening", {}).get("lists", ()), *(route["list"] for route in routes)}
+    routes = [route for did in dids for route in did["routes"] or ()]
+    keys = [key for menu in (stored.get("menus") or ()) for key in menu["keys"].values()]
+    screening = stored.get("screening") or {}
+    lists = {*(screening.get("lists") or ()), *(route["list"] for route in routes)}
     lists |= {name for did in dids for name in did["lists"]}
     timed = [*rows.lines.get(row["id"], []), *dids, *keys]
     schedules = {one["schedule"] for one in timed}
     schedules |= {route[name] for route in routes for name in ("while_open", "while_closed")}
     for kind, used in (("list", lists), ("schedule", schedules)):
-        for one in stored.get(f"{kind}s", ()):
+        for one in (stored.get(f"{kind}s") or ()):
             if one["name"] not in used:
                 yield Finding(f"{kind} {one['name']}", "no rule asks it")
 

@@ -11,6 +11,7 @@ from callctl import clock
 
 LENGTH_2, LENGTH_8 = 126, 127  # a frame's length is in so many bytes more
 _HELD_SECONDS_MAX = 0.5
+_NEVER = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,7 @@ class Harm:
     reordered: float = 0.0
     delayed: float = 0.0
     delay_seconds_max: float = 1.0
+    again_seconds_max: float = 8.0  # until one that is doubled comes again
     window: int = 5  # so many events may overtake one
     spared: frozenset[str] = frozenset()
     only: frozenset[str] | None = None
@@ -32,7 +34,7 @@ class _Fate:
     """What becomes of one event."""
 
     is_dropped: bool = False
-    is_doubled: bool = False
+    again_seconds: float | None = None  # until it comes once more
     overtaken_by: int = 0
     seconds: float = 0.0
 
@@ -63,7 +65,9 @@ class Dice:
             return _Fate()
         fate = _Fate(
             is_dropped=chances[0] < harm.dropped,
-            is_doubled=chances[1] < harm.doubled,
+            again_seconds=dice.uniform(0, harm.again_seconds_max)
+            if chances[1] < harm.doubled
+            else None,
             overtaken_by=dice.randint(1, harm.window) if chances[2] < harm.reordered else 0,
             seconds=dice.uniform(0, harm.delay_seconds_max) if chances[3] < harm.delayed else 0.0,
         )
@@ -76,7 +80,7 @@ class Dice:
             self._done["dropped"] += 1
             self._done[f"dropped {kind}"] += 1
             return
-        self._done["doubled"] += fate.is_doubled
+        self._done["doubled"] += fate.again_seconds is not None
         self._done["reordered"] += fate.overtaken_by > 0
         self._done["delayed"] += fate.seconds > 0
 
@@ -94,14 +98,14 @@ class Delivery:
         fate = self._dice.throw(frame)
         if fate.is_dropped:
             return
-        copies = [frame, frame] if fate.is_doubled else [frame]
+        now = clock.monotonic()
+        if fate.again_seconds is not None:
+            self._held.append(_Held(frame, now + fate.again_seconds, _NEVER))
         if fate.overtaken_by or fate.seconds:
-            due = clock.monotonic() + (fate.seconds or _HELD_SECONDS_MAX)
-            left = fate.overtaken_by or 1_000_000
-            self._held += [_Held(copy, due, left) for copy in copies]
+            due = now + (fate.seconds or _HELD_SECONDS_MAX)
+            self._held.append(_Held(frame, due, fate.overtaken_by or _NEVER))
             return
-        for copy in copies:
-            self._write(copy)
+        self._write(frame)
         self._overtake()
 
     def _overtake(self) -> None:

@@ -253,8 +253,26 @@ async def test_a_command_without_a_right_answer_harms_no_other_call(
                 slowest = max(slowest, await _fail(site, proxy, case, answer, number))
             finally:
                 proxy.heal()
+                for call in site.caller.calls:
+                    call.start_hanging_up()
     site.tell(commands=len(chosen), slowest_setup_s=slowest)
     await site.invariants(seconds=LEFT_SECONDS, late_seconds=_UNHEARD_SECONDS)
+
+
+@pytest.mark.skipif(not IS_LONG, reason="make faults")
+async def test_a_caller_who_was_refused_in_vain_makes_no_second_call(
+    site: Site, proxy: AriProxy
+) -> None:
+    """A channel that outlives its call, since no hang-up got through, is ended and not accepted."""
+    switch = site.switch()
+    await site.start(switch)
+    proxy.fail(Answer.ERROR_INSTEAD, "ari DELETE channels/*", times=3)
+    call = await site.call("4000000000", "01062001001")
+    await call.ended(_UNHEARD_SECONDS + 10)
+    await site.nothing_left(LEFT_SECONDS)
+    await site.logged(switch, '"channel_left_over"', seconds=2)
+    assert '"caller_not_heard_of"' not in switch.log_path.read_text()
+    await site.invariants()
 
 
 async def _fail(site: Site, proxy: AriProxy, case: Case, answer: Answer, number: int) -> float:

@@ -85,7 +85,7 @@ async def test_no_extension_catches_the_timeout(asterisk: Asterisk) -> None:
     assert into_callctl
     for actions in into_callctl:
         assert actions[0] == "Set(TIMEOUT(absolute)=${FIRST_SECONDS})"
-        assert actions[1] == "Stasis(callctl,inbound,${UUID()})"
+        assert not any("TIMEOUT" in action for action in actions[1:])
 
 
 async def test_fallback_plays_when_callctl_is_away(asterisk: Asterisk) -> None:

@@ -139,8 +139,8 @@ async def test_who_finds_the_queue_full_or_has_waited_goes_elsewhere(queued: Wor
     await third.hears(SORRY_HZ)
     assert clock.monotonic() - began < 10
     await third.ended()
+    await asyncio.gather(*(call.hears(SORRY_HZ, seconds=20) for call in waiting))
     for call in waiting:
-        await call.hears(SORRY_HZ, seconds=20)
         await call.ended()
         assert call.ended_at is not None
         assert call.answered_at is not None

@@ -21,7 +21,8 @@ def _at(seconds: float) -> datetime:
 
 def _witness(folder: Path, *events: tuple[str, float, str]) -> Witness:
     lines = [
-        f'{event},{_at(seconds).timestamp():.6f},{channel},{CALLER},PJSIP/carrier,{{"hangupcause":16}}'
+        f"{event},{_at(seconds).timestamp():.6f},{channel},{CALLER},PJSIP/carrier,"
+        '{"hangupcause":16}'
         for event, seconds, channel in events
     ]
     path = folder / "legs.csv"
