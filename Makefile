@@ -1,5 +1,7 @@
 # make help lists what can be done; everything else says what it does as it goes.
 PYTHON := .venv/bin/python
+# Telephones wait more than they work: four sessions, each with an Asterisk of its own.
+SIDE_BY_SIDE := --numprocesses=4 --dist=loadfile
 .DEFAULT_GOAL := help
 .PHONY: help setup demo run test check bench bench-audit bench-ledger bench-routing ledger-proofs faults soak lint types imports pytest format pins clean distclean
 
@@ -53,7 +55,13 @@ imports: $(PYTHON) ## Check that packages import only lower ones (import-linter)
 	@.venv/bin/lint-imports --no-logo
 
 pytest: $(PYTHON) ## Run the tests alone; make pytest ARGS="tests/db -x" runs some
+ifdef ARGS
 	@$(PYTHON) -m pytest $(ARGS)
+else
+	@$(PYTHON) -m pytest tests/unit tests/tidy tests/db
+	@$(PYTHON) -m pytest tests/ari tests/sip $(SIDE_BY_SIDE)
+	@$(PYTHON) -m pytest tests/faults --numprocesses=2 --dist=loadfile
+endif
 
 format: $(PYTHON) ## Format the code and mend what ruff can mend
 	@$(PYTHON) -m ruff check --fix

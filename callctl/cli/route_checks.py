@@ -72,7 +72,7 @@ def _rest(rows: Rows, tenant: str) -> Iterator[Finding]:
     schedules = {one["schedule"] for one in timed}
     schedules |= {route[name] for route in routes for name in ("while_open", "while_closed")}
     for kind, used in (("list", lists), ("schedule", schedules)):
-        for one in (stored.get(f"{kind}s") or ()):
+        for one in stored.get(f"{kind}s") or ():
             if one["name"] not in used:
                 yield Finding(f"{kind} {one['name']}", "no rule asks it")
 

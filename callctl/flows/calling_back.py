@@ -20,7 +20,8 @@ from callctl.flows import phrases, ringing
 from callctl.flows.conversation import Conversation
 from callctl.flows.desk import Desk
 from callctl.flows.paid_time import PaidTime
-from callctl.routing import Journey, Ring, attempts
+from callctl.queues import Place
+from callctl.routing import Attempt, Journey, Ring, attempts, capacity_of
 
 
 class Telling(Protocol):
@@ -117,13 +118,9 @@ class _Callback:
         """The leg of the line that takes the call; one who kept his place: if it is his turn."""
         conversation, queues = self.conversation, self.conversation.desk.queues
         found = attempts(conversation.facts(), group)
-        place = None
-        if self.request.keeps_place:  # only now: he who is next is waiting for the same line
-            line_ids = {attempt.line.id for attempt in found}
-            place = await queues.claim_callback(
-                lambda row: (group, line_ids) if row.call_id == self.request.call_id else None
-            )
-        leg = None
+        place, leg = None, None
+        if self.request.keeps_place and found:
+            place, found = await self._claim(group, found)
         try:
             if found and (place or not self.request.keeps_place):
                 is_at_once = group.strategy is Strategy.SIMULTANEOUS
@@ -132,6 +129,19 @@ class _Callback:
             if place is not None:
                 await (queues.leave(place) if leg else queues.release_claim(place))
         return leg
+
+    async def _claim(
+        self, group: Group, found: tuple[Attempt, ...]
+    ) -> tuple[Place | None, tuple[Attempt, ...]]:
+        """His place, with a line taken: he who is next is waiting for the same one."""
+        seats = [(one.line, capacity_of(group, one.line) or 1) for one in found]
+        claimed = await self.conversation.desk.queues.claim_callback(
+            self.request.call_id, group, seats, self.conversation.call.call_id
+        )
+        if claimed is None:
+            return None, ()
+        place, line = claimed
+        return place, tuple(sorted(found, key=lambda one: one.line.id != line.id))
 
     async def _reach(self, leg: Leg) -> bool:
         """Ring the caller while the line listens; whether both are there."""

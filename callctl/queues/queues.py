@@ -248,21 +248,20 @@ class Queues:
         return [(order, row) for order, row in rows if row.state is PlaceState.CALLBACK]
 
     async def claim_callback(
-        self, free_lines: Callable[[PlaceRow], tuple[Group, Collection[int]] | None]
-    ) -> Place | None:
-        """A place whose caller is to be called back now; None when there is none.
-
-        `free_lines` gives for a place whose turn it may be its group and the ids of lines that
-        are free for it, None when there are none. `leave` the place when he was called,
-        `release_claim` it to try again later. Raises DatabaseUnavailable.
-        """
-        for order, row in self._due():
-            found = free_lines(row)
-            if found is not None and await self._claim(order, row.call_id, found[1]):
-                place = Place(row, found[0], order, lambda: None, self.estimate_seconds)
-                self._ours[row.call_id] = place
-                return place
-        return None
+        self, kept: uuid.UUID, group: Group, seats: Sequence[tuple[Line, int]], call_id: uuid.UUID
+    ) -> tuple[Place, Line] | None:
+        """As `claim`, of the place that `kept` has kept, with the line taken for `call_id`."""
+        order, row = next(((o, r) for o, r in self._due() if r.call_id == kept), (None, None))
+        if order is None or row is None:
+            return None
+        line_ids, capacities = [line.id for line, _ in seats], [most for _, most in seats]
+        found = await self._claim(order, kept, line_ids, capacities, call_id)
+        if found is None:
+            return None
+        self._ours[kept] = Place(row, group, order, lambda: None, self.estimate_seconds)
+        line = next(line for line, _ in seats if line.id == found["line_id"])
+        self._lines.has_taken(line, call_id, has_seat=True)
+        return self._ours[kept], line
 
     async def callbacks_may_be_due(self, seconds: float) -> None:
         """Wait until a line or an order has changed, or for `seconds`."""
@@ -301,6 +300,7 @@ class Queues:
         call_id: uuid.UUID,
         line_ids: Collection[int],
         capacities: Sequence[int] | None = None,
+        seat_call_id: uuid.UUID | None = None,
     ) -> Mapping[str, Any] | None:
         found: Mapping[str, Any] = await queries.claim_queue_place(
             self._database,
@@ -310,6 +310,7 @@ class Queues:
             switch=self._switch,
             lease_seconds=self._lease_seconds,
             seat_seconds=self._lines.lease_seconds,
+            seat_call_id=seat_call_id or call_id,
         )
         if not found["is_first"]:  # memory has let him ask
             self._following.look_again([(order.tenant, order.group_name)])

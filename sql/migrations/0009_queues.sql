@@ -250,7 +250,8 @@ CREATE FUNCTION callctl_claim_place_v1(
     p_capacities integer [],
     p_switch text,
     p_lease_seconds double precision,
-    p_seat_seconds double precision
+    p_seat_seconds double precision,
+    p_seat_call uuid  -- whose the seat is: of a callback not who left, but the call to him
 )
 RETURNS TABLE (is_first boolean, version bigint, line_id bigint) LANGUAGE plpgsql AS $$
 DECLARE
@@ -288,14 +289,14 @@ BEGIN
             SELECT count(*) FROM line_seats AS seat
             WHERE
                 seat.line_id = w.line_id
-                AND seat.call_id <> p_call
+                AND seat.call_id <> p_seat_call
                 AND seat.until > clock_timestamp()
         ) < w.capacity
         ORDER BY w.place
         LIMIT 1;
         IF line_id IS NULL OR callctl_take_seat_v1(
             line_id,
-            p_call,
+            p_seat_call,
             p_capacities[array_position(p_lines, line_id)],
             p_switch,
             p_seat_seconds

@@ -42,7 +42,8 @@ FROM callctl_enter_queue_v1(:place::jsonb, :length_max::integer, :lease_seconds)
 -- name: claim_queue_place^
 SELECT is_first, version, line_id
 FROM callctl_claim_place_v1(
-    :call_id, :lines::bigint [], :capacities::integer [], :switch, :lease_seconds, :seat_seconds
+    :call_id, :lines::bigint [], :capacities::integer [], :switch, :lease_seconds, :seat_seconds,
+    :seat_call_id
 );
 
 -- name: leave_queues

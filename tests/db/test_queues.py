@@ -11,9 +11,7 @@ import pytest
 
 from callctl import clock
 from callctl.db.pool import Database
-from callctl.directory.answering import Group
 from callctl.queues import Place
-from callctl.queues.places import PlaceRow
 from callctl.values.line_state import QueueState
 from tests.db.waiting_room import Room, Switch, after, eventually, open_room
 from tests.demo.world import eventually as found
@@ -300,29 +298,28 @@ async def _promise(switch: Switch, room: Room, at: float, *, seconds: float = 60
     return call_id
 
 
+async def _claim_callback(switch: Switch, room: Room, kept: uuid.UUID) -> Place | None:
+    """The place, with the first line taken for the call to him: nobody else wants that line."""
+    seats = [(room.lines[0], 9)]
+    claimed = await switch.queues.claim_callback(kept, room.group, seats, uuid.uuid4())
+    return claimed and claimed[0]
+
+
 async def test_who_is_to_be_called_back_keeps_his_place(
     room: Room, switches: tuple[Switch, Switch]
 ) -> None:
     """He is called back by one switch when he is first and a line is free; others wait for him."""
     one, other = switches
-    free: list[int] = []
-
-    def free_lines(row: PlaceRow) -> tuple[Group, list[int]] | None:
-        return (room.group, free) if free else None
-
     first = await one.enter(room, 1)
     call_id = await _promise(one, room, 2)
     last = await other.enter(room, 3)
-    free.append(room.lines[0].id)
     for switch in switches:
-        assert await switch.queues.claim_callback(free_lines) is None, "he is not the first"
+        assert await _claim_callback(switch, room, call_id) is None, "he is not the first"
     assert await one.claim(first)
     await one.queues.leave(first)
     assert not await other.claim(last)
     await eventually(lambda: last.position == 2, "the first to have left")
-    claims = await asyncio.gather(
-        *(switch.queues.claim_callback(free_lines) for switch in switches)
-    )
+    claims = await asyncio.gather(*(_claim_callback(switch, room, call_id) for switch in switches))
     assert sorted(place is not None for place in claims) == [False, True]
     place = claims[0] or claims[1]
     assert place is not None
@@ -330,7 +327,7 @@ async def test_who_is_to_be_called_back_keeps_his_place(
     assert await other.claim(last)
     caller = one if claims[0] else other
     await caller.queues.release_claim(place)  # no line took it
-    again = await caller.queues.claim_callback(free_lines)
+    again = await _claim_callback(caller, room, call_id)
     assert again is not None
     await caller.queues.leave(again)
     await other.queues.leave(last)
@@ -340,14 +337,13 @@ async def test_who_is_to_be_called_back_keeps_his_place(
 async def test_a_callback_outlives_the_switch_that_called_back(room: Room) -> None:
     """When that switch is gone he is called back by another; past his time he is forgotten."""
     async with room.switch(place_seconds=0.6) as survivor:
-        free = (room.group, [room.lines[0].id])
         async with room.switch(place_seconds=0.6) as gone:
             call_id = await _promise(gone, room, 1, seconds=4)
-            assert await gone.queues.claim_callback(lambda _: free)
+            assert await _claim_callback(gone, room, call_id)
         orders = survivor.queues._orders.of("t", "support")
         await eventually(lambda: orders.unblocked, "the lease to end", 3)
         place = await found(
-            lambda: survivor.queues.claim_callback(lambda _: free), "the server's clock to agree", 3
+            lambda: _claim_callback(survivor, room, call_id), "the server's clock to agree", 3
         )
         assert place.call_id == call_id
         await survivor.queues.release_claim(place)

@@ -79,6 +79,7 @@ class Barrage(asyncio.DatagramProtocol):
             async with asyncio.timeout(ANSWER_SECONDS_MAX):
                 await sent.done.wait()
         except TimeoutError:
+            sent.done.set()  # an answer that comes later is of one that was given up
             self.statuses[0] += 1
         finally:
             self._window.release()

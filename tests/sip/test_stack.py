@@ -12,12 +12,9 @@ from pathlib import Path
 import pytest
 
 from callctl.settings import ENVIRONMENT_FILE
-from callctl.stack.asterisk import Asterisk
 from callctl.stack.processes import wait_until_ended
+from tests.plugins.asterisk import place
 from tests.plugins.database import scratch_folder
-
-# By the ports of this session's Asterisk: sessions side by side need stacks side by side.
-_PORT_BASE = {26000: 24000, 12000: 20000, 14000: 22000}
 
 
 @pytest.fixture
@@ -29,9 +26,10 @@ def var_dir() -> Iterator[Path]:
 
 
 @pytest.fixture
-def port_base(asterisk: Asterisk) -> int:
+def port_base() -> Iterator[int]:
     """The first of the run's own ports."""
-    return _PORT_BASE[asterisk.ports.sip]
+    with place() as (_, ports):
+        yield ports.sip
 
 
 @pytest.fixture
