@@ -60,7 +60,8 @@ ifdef ARGS
 else
 	@$(PYTHON) -m pytest tests/unit tests/tidy tests/db
 	@$(PYTHON) -m pytest tests/ari tests/sip $(SIDE_BY_SIDE)
-	@$(PYTHON) -m pytest tests/faults --numprocesses=2 --dist=loadfile
+	@CALLCTL_FAULTS_SEED=$${CALLCTL_FAULTS_SEED:-$$(date +%s)} \
+		$(PYTHON) -m pytest tests/faults --numprocesses=2 --dist=loadfile
 endif
 
 format: $(PYTHON) ## Format the code and mend what ruff can mend

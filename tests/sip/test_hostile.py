@@ -33,6 +33,10 @@ from tests.sip.hostile_corpus import corpus, header_value, quoted_string, uri_us
 
 _IS_FULL = os.environ.get("CALLCTL_HOSTILE") == "full" or os.environ.get("CI") == "true"
 _PLACES = 5  # of an INVITE in which a string is sent
+_LEG = re.compile(  # a line of Asterisk's own record: nothing of a stranger's is in it
+    r'(?:ANSWER|HANGUP),\d+\.\d{6},[\w.;-]+,[\w.;-]+,[A-Za-z]+/[\w.;@/-]+(?:,(?:"\{[ -~]*\}")?)?',
+    re.ASCII,
+)
 _STEP = 1 if _IS_FULL else _PLACES
 _RUNG_EVERY, _CANCELLED_EVERY, _DIALLED_EVERY = 20, 7, 4
 _FORTRESS, _OPEN, _LINE = b"4005550001", b"4005550002", "01062005550"
@@ -152,7 +156,8 @@ async def test_hostile_strings_reach_nothing(
     await _check_cdrs(database, at_least=known + sent // 2)
     _check_sent(world)
     assert await _digests(database) == before
-    assert all(line.count(",") == 4 for line in asterisk.legs_path.read_text().splitlines())
+    lines = asterisk.legs_path.read_text().splitlines()
+    assert [line for line in lines if not _LEG.fullmatch(line)] == []
     await world.nothing_left()
 
 
