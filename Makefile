@@ -1,5 +1,7 @@
 # make help lists what can be done; everything else says what it does as it goes.
 PYTHON := .venv/bin/python
+# Of the faults those that are quick; make faults runs all of them.
+FAULTS := tests/faults/test_killed.py tests/faults/test_repeated_channels.py
 # Telephones wait more than they work: four sessions, each with an Asterisk of its own.
 SIDE_BY_SIDE := --numprocesses=4 --dist=loadfile
 .DEFAULT_GOAL := help
@@ -60,8 +62,7 @@ ifdef ARGS
 else
 	@$(PYTHON) -m pytest tests/unit tests/tidy tests/db
 	@$(PYTHON) -m pytest tests/ari tests/sip $(SIDE_BY_SIDE)
-	@CALLCTL_FAULTS_SEED=$${CALLCTL_FAULTS_SEED:-$$(date +%s)} \
-		$(PYTHON) -m pytest tests/faults --numprocesses=2 --dist=loadfile
+	@$(PYTHON) -m pytest $(FAULTS)
 endif
 
 format: $(PYTHON) ## Format the code and mend what ruff can mend
