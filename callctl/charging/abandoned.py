@@ -11,14 +11,12 @@ from datetime import datetime
 from typing import Any
 
 from callctl.charging.leg_money import count_request
-from callctl.charging.payer import CountedCall, PayingAccount, Role
-from callctl.directory.rates import calendar_of
+from callctl.charging.resumed import counted_of, meter_of
 from callctl.errors import ReservationUnknown
 from callctl.ledger import Outcome, Teller, TransferKind, TransferRequest
 from callctl.ledger.requests import Urgency
 from callctl.rating import Meter
 from callctl.values.ids import derived_id
-from callctl.values.tariff import Rate
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +35,7 @@ async def settle_abandoned(
 
     `row` is what read_held has found of its reservation, None when there is none.
     """
-    meter = _meter(charge)
+    meter = meter_of(charge)
     began = charge["charged_from"] is not None
     talk_ms = 0
     if ended_at is not None and began:
@@ -59,11 +57,7 @@ async def settle_abandoned(
 
 async def release_count(teller: Teller, count: dict[str, Any], *, is_answered: bool) -> None:
     """Settle one of a live call's `counts`."""
-    account = PayingAccount(
-        count["account_id"], count["account"], count["payee_account_id"], Role.LIMIT
-    )
-    counted = CountedCall(uuid.UUID(count["call_id"]), account, count["is_used_up"])
-    request = count_request(counted, TransferKind.SETTLE, is_answered=is_answered)
+    request = count_request(counted_of(count), TransferKind.SETTLE, is_answered=is_answered)
     try:
         await teller.submit([request], Urgency.SETTLE)
     except ReservationUnknown:
@@ -91,12 +85,6 @@ def _paid_seconds(charge: dict[str, Any], row: Any, meter: Meter) -> int:
     if charge["paid_seconds"] or row is None:
         return int(charge["paid_seconds"])
     return meter.quota_seconds(row["held_micros"] + row["posted_micros"])
-
-
-def _meter(charge: dict[str, Any]) -> Meter:
-    rate, calendar = Rate.from_json(charge["rate"]), calendar_of(charge["calendar"])
-    moment = datetime.fromisoformat(charge["charged_from"] or charge["quoted_from"])
-    return Meter(rate, moment, charge["timezone"], calendar)
 
 
 def _settlement(charge: dict[str, Any], amount_micros: int) -> TransferRequest:

@@ -69,7 +69,7 @@ def resumed(
             leg.held_micros, leg.posted_micros = money["held_micros"], money["posted_micros"]
             leg.standing = _standing(money)
         legs.append(leg)
-    return Resumed(tuple(legs), tuple(_counted(row) for row in counts), seconds_max, began_at)
+    return Resumed(tuple(legs), tuple(counted_of(row) for row in counts), seconds_max, began_at)
 
 
 def _standing(money: Mapping[str, Any]) -> Answer:
@@ -91,14 +91,18 @@ def payer_of(row: Mapping[str, Any]) -> Payer:
         Role(row["role"]),
         row.get("limit", ""),
     )
-    moment = datetime.fromisoformat(row["charged_from"] or row["quoted_from"])
-    meter = Meter(
-        Rate.from_json(row["rate"]), moment, row["timezone"], calendar_of(row["calendar"])
-    )
     tariff = Tariff(row["tariff"], row["tariff_version"], "", ())
-    return Payer(uuid.UUID(row["leg_id"]), account, tariff, meter)
+    return Payer(uuid.UUID(row["leg_id"]), account, tariff, meter_of(row))
 
 
-def _counted(row: Mapping[str, Any]) -> CountedCall:
+def meter_of(row: Mapping[str, Any]) -> Meter:
+    """The meter of one of a live call's `charges`, from where its charged time began."""
+    moment = datetime.fromisoformat(row["charged_from"] or row["quoted_from"])
+    rate, calendar = Rate.from_json(row["rate"]), calendar_of(row["calendar"])
+    return Meter(rate, moment, row["timezone"], calendar)
+
+
+def counted_of(row: Mapping[str, Any]) -> CountedCall:
+    """The counted call of one of a live call's `counts`."""
     account = PayingAccount(row["account_id"], row["account"], row["payee_account_id"], Role.LIMIT)
     return CountedCall(uuid.UUID(row["call_id"]), account, row["is_used_up"])

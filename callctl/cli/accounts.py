@@ -10,8 +10,8 @@ import typer
 from callctl import clock
 from callctl.api.answers import AccountAnswer, EntryAnswer
 from callctl.cli import show
-from callctl.cli.cdrs import parse_since
 from callctl.cli.session import load_settings, open_database
+from callctl.cli.wanted import parse_since
 from callctl.errors import DatabaseUnavailable
 from callctl.values.money import parse_micros
 from callctl.views import Views

@@ -16,8 +16,8 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from callctl import clock
 from callctl.cli import show
-from callctl.cli.cdrs import parse_since
 from callctl.cli.session import load_settings, open_database, require_database_url
+from callctl.cli.wanted import parse_since
 from callctl.db.queries import queries
 from callctl.errors import DatabaseError
 from callctl.settings import Settings

@@ -1,18 +1,22 @@
 """`callctl cdr list`: calls that have ended."""
 
 import asyncio
-import re
 from collections.abc import Iterable
-from datetime import datetime, timedelta
 from typing import Annotated
 
 import typer
 
-from callctl import clock
 from callctl.api.answers import CdrAnswer
 from callctl.cli import show
 from callctl.cli.session import load_settings, open_database
-from callctl.errors import InvalidInput
+from callctl.cli.wanted import (
+    CallerOption,
+    DidOption,
+    LimitOption,
+    SinceOption,
+    TenantOption,
+    wanted_calls,
+)
 from callctl.views import CdrFilter, Views
 
 _COLUMNS = (
@@ -26,8 +30,6 @@ _LEG_COLUMNS = (
 )
 _LEG_SPARE = ("number", "account", "tariff", ">cause")
 _TRACE_COLUMNS = ("rule", "matched", "why")
-_AGO = re.compile(r"(\d{1,6})([smhd])")
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
 def register(app: typer.Typer) -> None:
@@ -39,22 +41,16 @@ def register(app: typer.Typer) -> None:
 
 def list_cdrs(
     *,
-    did: Annotated[str | None, typer.Option(help="Calls to this number.")] = None,
-    caller: Annotated[str | None, typer.Option(help="Calls from this number.")] = None,
-    tenant: Annotated[str | None, typer.Option(help="Calls of this tenant.")] = None,
-    since: Annotated[str | None, typer.Option(help="2026-10-01T21:00, or 90m, 24h, 7d.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=1000, help="The latest so many.")] = 50,
+    did: DidOption = None,
+    caller: CallerOption = None,
+    tenant: TenantOption = None,
+    since: SinceOption = None,
+    limit: LimitOption = 50,
     trace: Annotated[bool, typer.Option("--trace", help="Legs, and why it went so.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="JSON, legs and trace with it.")] = False,
 ) -> None:
     """Show calls that have ended, newest first."""
-    wanted = CdrFilter(
-        did=did,
-        caller=caller,
-        tenant=tenant,
-        since=parse_since(since, clock.now()) if since else None,
-        limit=limit,
-    )
+    wanted = wanted_calls(did=did, caller=caller, tenant=tenant, since=since, limit=limit)
     cdrs = asyncio.run(_read(wanted))
     if as_json:
         show.print_json(cdrs)
@@ -70,19 +66,6 @@ def list_cdrs(
         show_legs(cdr)
         print()
         show_trace(trace_of(cdr))
-
-
-def parse_since(text: str, now: datetime, option: str = "--since") -> datetime:
-    """Return the moment that `text` names: so long before `now`, or an ISO date and time here."""
-    ago = _AGO.fullmatch(text)
-    if ago:
-        return now - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
-    try:
-        return datetime.fromisoformat(text).astimezone()
-    except ValueError:
-        raise InvalidInput(
-            f"{option} {text!r} is no time: write 2026-10-01, 2026-10-01T21:00, or 90m, 24h, 7d"
-        ) from None
 
 
 async def _read(wanted: CdrFilter) -> list[CdrAnswer]:

@@ -5,11 +5,17 @@ from typing import Annotated
 
 import typer
 
-from callctl import clock
 from callctl.api.voicemails import MissedCallAnswer
 from callctl.cli import show
-from callctl.cli.cdrs import parse_since
 from callctl.cli.session import load_settings, open_database
+from callctl.cli.wanted import (
+    CallerOption,
+    DidOption,
+    LimitOption,
+    SinceOption,
+    TenantOption,
+    wanted_calls,
+)
 from callctl.views import CdrFilter, MissedReason, Views
 
 _COLUMNS = (
@@ -28,22 +34,16 @@ def register(app: typer.Typer) -> None:
 
 def list_missed(
     *,
-    did: Annotated[str | None, typer.Option(help="Calls to this number.")] = None,
-    caller: Annotated[str | None, typer.Option(help="Calls from this number.")] = None,
-    tenant: Annotated[str | None, typer.Option(help="Calls of this tenant.")] = None,
-    since: Annotated[str | None, typer.Option(help="2026-10-01T21:00, or 90m, 24h, 7d.")] = None,
+    did: DidOption = None,
+    caller: CallerOption = None,
+    tenant: TenantOption = None,
+    since: SinceOption = None,
     reason: Annotated[MissedReason | None, typer.Option(help="Only those of this reason.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=1000, help="The latest so many.")] = 50,
+    limit: LimitOption = 50,
     as_json: Annotated[bool, typer.Option("--json", help="JSON.")] = False,
 ) -> None:
     """Show missed, abandoned, out-of-hours and refused calls, newest first."""
-    wanted = CdrFilter(
-        did=did,
-        caller=caller,
-        tenant=tenant,
-        since=parse_since(since, clock.now()) if since else None,
-        limit=limit,
-    )
+    wanted = wanted_calls(did=did, caller=caller, tenant=tenant, since=since, limit=limit)
     missed = asyncio.run(_read(wanted, reason))
     if as_json:
         show.print_json(missed)

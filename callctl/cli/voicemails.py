@@ -9,9 +9,16 @@ import typer
 from callctl import clock
 from callctl.api.voicemails import VoicemailAnswer
 from callctl.cli import show
-from callctl.cli.cdrs import parse_since
 from callctl.cli.recorded_files import By, Target, delete, take_out
 from callctl.cli.session import load_settings, open_database
+from callctl.cli.wanted import (
+    CallerOption,
+    DidOption,
+    LimitOption,
+    SinceOption,
+    TenantOption,
+    wanted_calls,
+)
 from callctl.recording import Folder
 from callctl.views import CdrFilter, Views
 from callctl.voicemail import Voicemails
@@ -36,21 +43,15 @@ def register(app: typer.Typer) -> None:
 
 def list_voicemails(
     *,
-    did: Annotated[str | None, typer.Option(help="Calls to this number.")] = None,
-    caller: Annotated[str | None, typer.Option(help="Calls from this number.")] = None,
-    tenant: Annotated[str | None, typer.Option(help="Of this tenant.")] = None,
-    since: Annotated[str | None, typer.Option(help="2026-10-01T21:00, or 90m, 24h, 7d.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=1000, help="The latest so many.")] = 50,
+    did: DidOption = None,
+    caller: CallerOption = None,
+    tenant: TenantOption = None,
+    since: SinceOption = None,
+    limit: LimitOption = 50,
     as_json: Annotated[bool, typer.Option("--json", help="JSON.")] = False,
 ) -> None:
     """Show voicemails, newest first."""
-    wanted = CdrFilter(
-        did=did,
-        caller=caller,
-        tenant=tenant,
-        since=parse_since(since, clock.now()) if since else None,
-        limit=limit,
-    )
+    wanted = wanted_calls(did=did, caller=caller, tenant=tenant, since=since, limit=limit)
     voicemails = asyncio.run(_read(wanted))
     if as_json:
         show.print_json(voicemails)

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from callctl.cli import main as entry
-from callctl.cli.cdrs import parse_since
 from callctl.cli.session import load_settings
 from callctl.cli.show import aligned
+from callctl.cli.wanted import parse_since
 from callctl.errors import InvalidInput
 from callctl.settings import ENVIRONMENT_FILE
 
