@@ -66,7 +66,7 @@ class Settings(BaseSettings):
     smtp_sender: str = Field(default="callctl@localhost", pattern=r"^[^@\s<>]+@[^@\s<>]+$")
     smtp_starttls: bool = Field(default=True, description="Never without encryption")
     slice_seconds: int = Field(
-        default=120, ge=2, le=3600, description="Talk time reserved at a time"
+        default=150, ge=2, le=3600, description="Talk time reserved at a time"
     )
     renew_lead_seconds: float = Field(
         default=2.0, ge=0.2, le=60, description="Latest renewal before the paid time ends"
@@ -86,6 +86,11 @@ class Settings(BaseSettings):
     def asterisk_name(self) -> str:
         """What the lease of this Asterisk is called."""
         return self.asterisk or self.ari_url
+
+    @property
+    def cdrs_folder(self) -> Path:
+        """Where CDRs wait while PostgreSQL is away."""
+        return self.var_dir / "cdrs"
 
     @property
     def sounds_folder(self) -> Path:

@@ -199,6 +199,11 @@ def _batches(parts: Parts) -> Iterator[Metric]:
         flushes.add_metric([name], load.flush_count, load.flush_seconds)
     yield waiting
     yield flushes
+    spool = parts.services.spool
+    yield _one("callctl_cdrs_waiting", "CDRs in the file of this switch", spool.waiting_count)
+    yield CounterMetricFamily(
+        "callctl_cdrs_lost", "CDRs that are in the log and nowhere else", value=spool.lost_count
+    )
 
 
 def _stored(stored: Stored) -> Iterator[Metric]:

@@ -8,9 +8,9 @@ import os
 import socket
 
 
-def tell_ready() -> None:
-    """Say that it is ready."""
-    notify("READY=1")
+def tell_ready(status: str = "") -> None:
+    """Say that it is ready; `status` is what systemctl shows of it from now on."""
+    notify(f"READY=1\nSTATUS={status}")
 
 
 def notify(message: str) -> None:

@@ -14,8 +14,8 @@ import structlog
 from callctl import clock
 from callctl.audio.library import SoundLibrary
 from callctl.callbacks import Callbacks
-from callctl.cdr import Journal
-from callctl.charging import LimitBook, Neighbours, SlicePolicy
+from callctl.cdr import Journal, Spool
+from callctl.charging import ANSWER_SECONDS_MAX, InDoubt, LimitBook, Neighbours, SlicePolicy
 from callctl.db.lease import Owner
 from callctl.db.pool import Database
 from callctl.directory.area_book import AreaBook
@@ -41,6 +41,7 @@ class Services:
 
     database: Database
     desk: Desk
+    spool: Spool
     watch: DirectoryWatch
     areas: AreaBook
     library: SoundLibrary
@@ -58,6 +59,8 @@ class Services:
             "queues": self.desk.queues.run(),
             "mailer": self.mailer.run(),
             "retention": self.retention.run(),
+            "spool": self.spool.run(),
+            "in doubt": self.desk.in_doubt.run(self.desk.teller),
             "overdue": _give_back_overdue(self.desk.teller),
         }
 
@@ -80,7 +83,8 @@ async def open_services(
         teller, journal = Teller(database, owner=owner), Journal(database, owner=owner)
         lines = LineBook(database, dsn)
         queues = Queues(database, dsn, lines, is_open=is_open)
-        for service in (teller, journal, lines, queues):
+        spool = Spool(journal, settings.cdrs_folder, is_up=is_database_up)
+        for service in (teller, journal, spool, lines, queues):
             await service.start()
             opened.push_async_callback(service.stop)
         folder = await asyncio.to_thread(Folder, settings.recordings_dir)
@@ -91,6 +95,7 @@ async def open_services(
             teller=teller,
             limits=LimitBook(database),
             neighbours=Neighbours(),
+            in_doubt=InDoubt(),
             journal=journal,
             policy=SlicePolicy(settings.slice_seconds, settings.renew_lead_seconds),
             lines=lines,
@@ -100,11 +105,12 @@ async def open_services(
             recordings=Recordings(database, folder),
             callbacks=Callbacks(database),
             switches=ManualSwitches(database),
-            is_database_up=is_database_up,
+            is_database_up=lambda: is_database_up() and _takes_writes(teller, journal),
         )
         yield Services(
             database=database,
             desk=desk,
+            spool=spool,
             watch=watch,
             areas=areas,
             library=library,
@@ -112,6 +118,12 @@ async def open_services(
             retention=Retention(database, folder),
             dsn=dsn,
         )
+
+
+def _takes_writes(teller: Teller, journal: Journal) -> bool:
+    """Whether PostgreSQL does what a new call needs; with a full disk it may answer all else."""
+    silent_seconds = max(teller.load.silent_seconds, journal.load.silent_seconds)
+    return silent_seconds < ANSWER_SECONDS_MAX
 
 
 def _smtp(settings: Settings) -> SmtpServer:

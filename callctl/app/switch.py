@@ -7,33 +7,31 @@ within seconds of the owner's end.
 import asyncio
 import gc
 import signal
-from collections.abc import Coroutine
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import Any, TypeVar
 
 import structlog
 
-from callctl import clock, crash
+from callctl import crash
 from callctl.app.commands import Commands
 from callctl.app.condition import Parts
+from callctl.app.database import connected
 from callctl.app.metrics import Metrics
-from callctl.app.ready import notify, tell_ready
+from callctl.app.ready import tell_ready
 from callctl.app.report import reporting
 from callctl.app.services import Services, open_services
 from callctl.ari.client import AriClient, AriSettings, Connected
 from callctl.ari.models import Event
-from callctl.db import pool
+from callctl.cdr import LeftCdrs
 from callctl.db.lease import Lease, Owner
-from callctl.db.migrate import migrate
-from callctl.db.pool import Database
-from callctl.errors import AriError, AriReplaced, DatabaseUnavailable, InvalidInput, Superseded
+from callctl.errors import AriError, AriReplaced, InvalidInput, Superseded
 from callctl.exchange import Canary, Exchange, Reconciler, Recovery, read_abandoned
 from callctl.exchange.outbound import Outbound
 from callctl.settings import Settings
 
 _DRAIN_SECONDS = 10.0
-_RETRY_SECONDS_MIN, _RETRY_SECONDS_MAX = 0.5, 5.0
-_WAITING = "STATUS=waiting for PostgreSQL\nEXTEND_TIMEOUT_USEC=60000000"  # systemd's, of its start
 Result = TypeVar("Result")
 _log = structlog.get_logger()
 
@@ -70,41 +68,37 @@ async def run_switch(settings: Settings) -> bool:
     stop = _Stop()
     crash.arm(settings.crash_at, settings.crash_points_path)
     async with AsyncExitStack() as opened:
-        database = await _unless(stop, _connected(settings, dsn))
+        database = await _unless(stop, connected(settings, dsn))
         if database is None:
             return False
         opened.push_async_callback(database.close)
+        left = LeftCdrs(database, settings.cdrs_folder)
+        await opened.enter_async_context(_beside(left.keep_writing()))
         lease = Lease(database, settings.asterisk_name)
         metrics = await opened.enter_async_context(reporting(settings, database, lease))
-        owner = await _unless(stop, lease.acquire(on_wait=tell_ready))
+        owner = await _unless(stop, lease.acquire(on_wait=partial(tell_ready, "stands by")))
         if owner is None:
             return False
         opened.push_async_callback(lease.release, owner)
         services = await opened.enter_async_context(
             open_services(settings, dsn, database, owner, lease.is_answered)
         )
+        await left.write_first()
         _rest_the_collector()
         await _serve(settings, services, owner, stop, metrics)
     _log.info("switch_stopped")
     return stop.is_drained
 
 
-async def _connected(settings: Settings, dsn: str) -> Database:
-    """The database, its schema current, however long it is away; who started us is told to wait."""
-    retry_seconds = _RETRY_SECONDS_MIN
-    while True:
-        try:
-            await migrate(dsn)
-            return await pool.connect(
-                dsn,
-                size=settings.database_pool_size,
-                timeout_seconds=settings.database_timeout_seconds,
-            )
-        except DatabaseUnavailable as error:
-            _log.warning("waiting_for_database", error=str(error), retry_seconds=retry_seconds)
-            notify(_WAITING)
-        await clock.sleep(retry_seconds)
-        retry_seconds = min(retry_seconds * 2, _RETRY_SECONDS_MAX)
+@asynccontextmanager
+async def _beside(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Have `work` done while the block runs."""
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 async def _unless(stop: _Stop, work: Coroutine[Any, Any, Result]) -> Result | None:
@@ -144,7 +138,7 @@ async def _serve(
             _log.warning("calls_not_seen", error=str(error))
             await ari.reconnect()  # which comes here again
             return
-        tell_ready()
+        tell_ready("owns the Asterisk")
 
     async with AriClient(
         AriSettings(settings.ari_url, settings.ari_user, settings.ari_password),
@@ -157,6 +151,7 @@ async def _serve(
             calls_max=settings.calls_max,
             on_ended=metrics.call_ended,
             legs_path=settings.legs_path,
+            write_cdr=services.spool.write,
         )
         reconciler = Reconciler(ari, exchange)
         canary = Canary(ari)

@@ -8,22 +8,23 @@ import contextlib
 import logging
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from ipaddress import ip_address
 from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
 from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.types import Receive, Scope, Send
 
 from callctl import console
 from callctl.agi import AgiServer, LookUps
 from callctl.api import audio, callbacks, dids, problems, routes, voicemails
 from callctl.app import watchdog
+from callctl.app.database import connected
 from callctl.app.ready import tell_ready
 from callctl.callbacks import Callbacks
-from callctl.db.migrate import migrate
-from callctl.db.pool import Database, connect
+from callctl.db.pool import Database
 from callctl.directory.area_book import AreaBook
 from callctl.directory.manual_switch import ManualSwitches
 from callctl.directory.models import Directory
@@ -60,16 +61,31 @@ def build_web(
 
 
 async def run_web(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT; raises DatabaseUnavailable or StackFailed at the start."""
+    """Serve until SIGTERM or SIGINT; as long as PostgreSQL is away at the start, say so.
+
+    Raises DatabaseError for what no waiting mends, or StackFailed.
+    """
     dsn = settings.database_url
     if dsn is None:
         raise DatabaseUnavailable("no database: set CALLCTL_DATABASE_URL or start `callctl run`")
-    await migrate(dsn)
-    database = await connect(
-        dsn,
-        size=settings.database_pool_size,
-        timeout_seconds=settings.database_timeout_seconds,
-    )
+    door = _Door(_hosts(settings.api_host))
+    server = _Server(_config(settings, door))
+    serving = asyncio.ensure_future(_serve(settings, server))
+    working = asyncio.ensure_future(_work(settings, dsn, door, server.listens))
+    try:
+        await asyncio.wait([serving, working], return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        server.should_exit = True
+        working.cancel()
+        results = await asyncio.gather(serving, working, return_exceptions=True)
+    for result in results:
+        if isinstance(result, Exception):
+            raise result
+
+
+async def _work(settings: Settings, dsn: str, door: "_Door", listens: asyncio.Event) -> None:
+    """Open the door once the database is there, and keep what is in memory current."""
+    database = await connected(settings, dsn)
     try:
         watch, areas = DirectoryWatch(database, dsn), AreaBook()
         await watch.reload()
@@ -79,22 +95,16 @@ async def run_web(settings: Settings) -> None:
         look_ups = LookUps(
             lambda: watch.current, areas.area_of, Views(database), lines.states, queues.states
         )
-        followed = (watch.run(), areas.run(database, dsn), lines.run(), queues.run())
-        beside = (*followed, watchdog.feed())
-        async with _following(*beside), _agi(settings, look_ups):
-            await _serve(settings, build_web(settings, database, lambda: watch.current, areas))
+        door.app = build_web(settings, database, lambda: watch.current, areas)
+        async with _agi(settings, look_ups):
+            await listens.wait()
+            tell_ready()
+            followed = (watch.run(), areas.run(database, dsn), lines.run(), queues.run())
+            async with asyncio.TaskGroup() as tasks:  # one that fails ends them all
+                for one in (*followed, watchdog.feed()):
+                    tasks.create_task(one)
     finally:
         await database.close()
-
-
-@contextlib.asynccontextmanager
-async def _following(*changes: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """Keep what is in memory current while the block runs; one that fails ends it."""
-    async with asyncio.TaskGroup() as tasks:
-        running = [tasks.create_task(one) for one in changes]
-        yield
-        for task in running:
-            task.cancel()
 
 
 @contextlib.asynccontextmanager
@@ -110,8 +120,8 @@ async def _agi(settings: Settings, look_ups: LookUps) -> AsyncIterator[None]:
         await server.stop()
 
 
-async def _serve(settings: Settings, app: FastAPI) -> None:
-    config = uvicorn.Config(
+def _config(settings: Settings, app: Callable[..., Any]) -> uvicorn.Config:
+    return uvicorn.Config(
         app,
         host=settings.api_host,
         port=settings.api_port,
@@ -122,15 +132,37 @@ async def _serve(settings: Settings, app: FastAPI) -> None:
         limit_concurrency=500,
         timeout_graceful_shutdown=_STOP_SECONDS_MAX,
     )
-    server = _Server(config)
+
+
+async def _serve(settings: Settings, server: "_Server") -> None:
     try:
         await server.serve()
     except SystemExit as error:  # uvicorn's way to say that it can't listen; it has logged why
         raise StackFailed(f"the API can't listen on port {settings.api_port}") from error
 
 
+class _Door:
+    """What HTTP meets: `app` once it is there, before that 503."""
+
+    def __init__(self, hosts: list[str]) -> None:
+        self.app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+        self.app.add_middleware(TrustedHostMiddleware, allowed_hosts=hosts)
+        problems.install(self.app)
+        self.app.add_api_route("/{path:path}", self._away, methods=["GET", "POST", "PUT", "DELETE"])
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.app(scope, receive, send)
+
+    async def _away(self) -> None:
+        raise DatabaseUnavailable("PostgreSQL does not answer: callctl web waits for it")
+
+
 class _Server(uvicorn.Server):
     """uvicorn that tells when it listens, and that lets us close the pool after a signal."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.listens = asyncio.Event()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -145,7 +177,7 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if not self.should_exit:
-            tell_ready()
+            self.listens.set()
 
 
 def _hosts(host: str) -> list[str]:

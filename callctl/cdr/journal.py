@@ -4,7 +4,9 @@ A call's rows are written in the order they were handed in; of several states of
 commit only the last is written.
 """
 
+import uuid
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import orjson
 
@@ -15,13 +17,24 @@ from callctl.db.pool import Database
 from callctl.db.queries import queries
 
 
+@dataclass(frozen=True, slots=True)
+class WaitedCdr:
+    """A CDR that has waited for PostgreSQL, as the JSON that it was then."""
+
+    call_id: uuid.UUID
+    json: bytes
+
+
+Entry = LiveCall | Cdr | WaitedCdr
+
+
 class Journal:
     """Writes in batches; one flush is under way at a time."""
 
     def __init__(self, database: Database, *, owner: Owner | None = None) -> None:
         self._database = database
         self._owner = owner
-        self._batcher: Batcher[LiveCall | Cdr, None] = Batcher(
+        self._batcher: Batcher[Entry, None] = Batcher(
             self._flush, name="journal", linger_seconds=LINGER_SECONDS
         )
 
@@ -38,7 +51,7 @@ class Journal:
         """What it has to do."""
         return self._batcher.load
 
-    async def write(self, entry: Cdr) -> None:
+    async def write(self, entry: Cdr | WaitedCdr) -> None:
         """Return once `entry` is durable; raises DatabaseUnavailable past the deadline."""
         await self._batcher.submit(entry, may_linger=True)
 
@@ -56,10 +69,10 @@ class Journal:
         """
         self._batcher.hand_in(entry)
 
-    async def _flush(self, entries: Sequence[LiveCall | Cdr]) -> Sequence[None]:
+    async def _flush(self, entries: Sequence[Entry]) -> Sequence[None]:
         last = {entry.call_id: entry for entry in entries}
         live = [entry for entry in last.values() if isinstance(entry, LiveCall)]
-        ended = [entry for entry in last.values() if isinstance(entry, Cdr)]
+        ended = [entry for entry in last.values() if not isinstance(entry, LiveCall)]
         await queries.write_journal(
             self._database,
             asterisk=self._owner.asterisk if self._owner else None,
@@ -70,5 +83,6 @@ class Journal:
         return [None] * len(entries)
 
 
-def _json(entries: Sequence[LiveCall | Cdr]) -> orjson.Fragment:
-    return orjson.Fragment(orjson.dumps(entries, default=str))
+def _json(entries: Sequence[Entry]) -> orjson.Fragment:
+    rows = [orjson.Fragment(one.json) if isinstance(one, WaitedCdr) else one for one in entries]
+    return orjson.Fragment(orjson.dumps(rows, default=str))

@@ -7,6 +7,7 @@ ledger (the money).
 
 from callctl.charging.bill import Bill, Biller
 from callctl.charging.charge import DATABASE_AWAY, Charge, TalkTimes
+from callctl.charging.in_doubt import InDoubt
 from callctl.charging.leg_money import LegCost
 from callctl.charging.limits import LimitBook
 from callctl.charging.neighbours import Neighbours
@@ -25,6 +26,7 @@ __all__ = [
     "Biller",
     "Charge",
     "CountedCall",
+    "InDoubt",
     "LegCost",
     "LimitBook",
     "Neighbours",

@@ -8,7 +8,6 @@ two costs of the same rate. When an answer is lost the same request is sent agai
 import asyncio
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -16,6 +15,7 @@ import structlog
 
 from callctl import clock, rating
 from callctl.charging.bill import Bill
+from callctl.charging.in_doubt import InDoubt
 from callctl.charging.leg_money import (
     LegCost,
     LegMoney,
@@ -23,16 +23,15 @@ from callctl.charging.leg_money import (
     count_request,
     first_denied,
     note_reserved,
-    voiding,
 )
 from callctl.charging.neighbours import Neighbours
-from callctl.charging.patience import given_back, reserved
+from callctl.charging.patience import given_back, reserved, void
 from callctl.charging.payer import CountedCall, Payer, PayingAccount
 from callctl.charging.quota import SlicePolicy
 from callctl.charging.resumed import Resumed
 from callctl.charging.standing import Standings, smaller_seconds
 from callctl.charging.warnings import Advance, Warnings
-from callctl.errors import DatabaseUnavailable, ReservationUnknown
+from callctl.errors import DatabaseUnavailable
 from callctl.ledger import Answer, Outcome, Teller, TransferKind, TransferRequest
 from callctl.ledger.requests import Urgency
 
@@ -63,11 +62,13 @@ class Charge:
     denial: str = ""
     denied_by: PayingAccount | None = None
     exhaustion: str = ""
+    in_doubt: InDoubt = field(default_factory=InDoubt)
     on_news: Callable[[], None] | None = None  # a neighbour has told something: act soon
     costs: list[LegCost] = field(default_factory=list)
     _legs: dict[uuid.UUID, LegMoney] = field(default_factory=dict)  # by reservation id
     _counts: tuple[CountedCall, ...] = ()
     _seconds_max: int | None = None
+    _asked: Sequence[Payer] = ()  # by `add`
     _unsure: list[TransferRequest] = field(default_factory=list)  # give back what may be held
     _pending: Renewal | None = None  # likewise renewed or not
     _started: float | None = None  # clock.monotonic() at the start of what is charged
@@ -77,8 +78,8 @@ class Charge:
 
     @property
     def payers(self) -> list[Payer]:
-        """Everybody who pays for a leg of this call now."""
-        return [leg.payer for leg in self._legs.values()]
+        """Everybody who pays for a leg of this call now, or is asked for its money."""
+        return [*(leg.payer for leg in self._legs.values()), *self._asked]
 
     @property
     def counts(self) -> tuple[CountedCall, ...]:
@@ -143,6 +144,7 @@ class Charge:
 
         The first leg that is not free is paid as by `reserve_first`.
         """
+        self._asked = payers  # until it is known what came of it
         async with self._busy:
             legs = [LegMoney(payer) for payer in payers]
             paying = [leg for leg in legs if not leg.payer.is_free]
@@ -152,6 +154,7 @@ class Charge:
                 step = [leg.reserve(seconds) for leg in paying]
                 answers = await self._reserve(step)
                 if all(answer.outcome is Outcome.GRANTED for answer in answers):
+                    self._asked = ()
                     note_reserved(paying, step, answers)
                     self._legs |= {leg.payer.reservation_id: leg for leg in legs}
                     self.paid_seconds = elapsed + seconds if is_first else self.paid_seconds
@@ -159,6 +162,7 @@ class Charge:
                 seconds = smaller_seconds(paying, answers, self.policy) if is_first else 0
                 if seconds == 0:
                     break
+            self._asked = ()
             return False
 
     async def drop(self, leg_id: uuid.UUID) -> None:
@@ -246,6 +250,10 @@ class Charge:
         """Post the rest of every leg's price, void what is still held, fill `costs`."""
         deadline = clock.monotonic() + _SETTLE_SECONDS_MAX
         async with self._busy:
+            if not (self._legs or self._counts or self._pending):  # it costs nothing
+                self.neighbours.leave(self)
+                await self.in_doubt.give_back(self.teller, self._unsure)
+                return
             while True:
                 try:
                     await self._clear_up()
@@ -266,13 +274,7 @@ class Charge:
     # -- how it is done
 
     async def _reserve(self, step: list[TransferRequest]) -> tuple[Answer, ...]:
-        if not step:
-            return ()
-        try:
-            return await reserved(self.teller, step)
-        except DatabaseUnavailable:
-            self._unsure += step
-            raise
+        return await reserved(self.teller, step, self._unsure) if step else ()
 
     async def _renew(self) -> None:
         """Post what was used; hold more: a whole slice, or else the fair share of what is there."""
@@ -318,8 +320,7 @@ class Charge:
         if self._pending is not None:
             await self._send(self._pending)
         for request in list(self._unsure):
-            with suppress(ReservationUnknown):  # it never was reserved
-                await self.teller.submit([voiding(request)], Urgency.SETTLE)
+            await void(self.teller, request)
             self._unsure.remove(request)
 
     async def _settle(

@@ -175,6 +175,18 @@ def voiding(request: TransferRequest) -> TransferRequest:
     )
 
 
+def holding_nothing(request: TransferRequest) -> TransferRequest:
+    """What makes the same reservation without any money, unless it is made already."""
+    return replace(
+        request,
+        id=derived_id(request.reservation_id or request.id, "reserve nothing"),
+        kind=TransferKind.RESERVE,
+        amount_micros=0,
+        hold_micros=0,
+        expires_seconds=0,
+    )
+
+
 def note_reserved(
     legs: Sequence[LegMoney], step: Sequence[TransferRequest], answers: Sequence[Answer]
 ) -> None:

@@ -13,9 +13,12 @@ from callctl.rating import Meter
 
 @dataclass(frozen=True, slots=True)
 class SlicePolicy:
-    """Talk time reserved at a time, and the latest moment of a renewal before its end."""
+    """Talk time reserved at a time, and the latest moment of a renewal before its end.
 
-    slice_seconds: int = 120
+    Half a slice is left when it is renewed: it has to outlast a minute without PostgreSQL.
+    """
+
+    slice_seconds: int = 150
     lead_seconds: float = 2.0
 
 

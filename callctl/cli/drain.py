@@ -16,6 +16,7 @@ from callctl.errors import StackFailed
 
 _TAKEN_SECONDS_MAX = 15.0  # a notification that was lost is made good after 10 s
 _LOOK_SECONDS = 0.3
+_SILENCE_SECONDS_MAX = 10.0  # of a switch that has taken a command
 
 
 def register(app: typer.Typer) -> None:
@@ -75,6 +76,7 @@ async def _followed(database: Database, asked: uuid.UUID, *, is_told: bool = Fal
     """Wait for the outcome; tell how many calls are left, on a terminal in one line."""
     progress = await _taken(database, asked)
     told: int | None = None
+    beat, beat_at = progress.beat, clock.monotonic()
     end = "\r" if sys.stdout.isatty() else "\n"
     while progress.outcome is None:
         if is_told and progress.calls_left not in {told, None}:
@@ -82,6 +84,10 @@ async def _followed(database: Database, asked: uuid.UUID, *, is_told: bool = Fal
             print(f"calls left: {told}  ", end=end, flush=True)
         await clock.sleep(_LOOK_SECONDS)
         progress = await _read(database, asked)
+        if progress.beat != beat:
+            beat, beat_at = progress.beat, clock.monotonic()
+        elif clock.monotonic() - beat_at > _SILENCE_SECONDS_MAX:
+            raise StackFailed("the switch that was asked gives no sign of life: see its log")
     return progress
 
 

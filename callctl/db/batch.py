@@ -7,7 +7,15 @@ waits for on the telephone may linger a moment, to share a commit on a quiet sys
 
 import asyncio
 import heapq
-from collections.abc import Awaitable, Callable, Coroutine, Hashable, Iterable, Sequence
+from collections.abc import (
+    Awaitable,
+    Callable,
+    Collection,
+    Coroutine,
+    Hashable,
+    Iterable,
+    Sequence,
+)
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain, count
@@ -27,6 +35,7 @@ _BUSY_SECONDS = 0.05  # between two tries of a request whose row somebody else k
 _PARTS = 4  # into which a flush is divided that met such a row
 _ASIDE_MAX = 2  # such parts under way at a time, beside the flushes of the others
 _OVERLAP_MIN = 32  # a second flush is worth its commit when this many wait
+_SILENT_SECONDS_MAX = 3.0  # what nobody has tried again for so long may be well
 _WAITED = "nothing was done: it waited too long"
 _log = structlog.get_logger()
 
@@ -37,6 +46,7 @@ class Load(NamedTuple):
     waiting: int
     flush_count: int  # that were answered
     flush_seconds: float  # that these took, together
+    silent_seconds: float = 0.0  # since when flushes have been asked for and not answered
 
 
 @dataclass(slots=True, eq=False)
@@ -57,8 +67,10 @@ class Batcher(Generic[Request, Answer]):
     DatabaseUnavailable the same requests are sent again (their ids make that safe) until each
     request's deadline. After DatabaseBusy the flush is tried in parts, beside the flushes of the
     others, until the request is found whose row is locked; that one is tried again until its
-    deadline, and later ones that share one of its `keys` wait for it. After any other error the
-    flush is tried in halves, so that it reaches only the caller whose request it is.
+    deadline, and later ones that share one of its `keys` wait for it. `locked` tells which keys'
+    rows are, so that the request waits without disturbing, and others wait for these only. After
+    any other error the flush is tried in halves, so that it reaches only the caller whose request
+    it is.
 
     Up to `flushes_max` flushes are under way at a time; with more than one the order of two
     requests that wait at the same time is not kept.
@@ -75,6 +87,7 @@ class Batcher(Generic[Request, Answer]):
         linger_seconds: float = 0.0,
         flushes_max: int = 1,
         keys: Callable[[Request], Iterable[Hashable]] = lambda _: (),
+        locked: Callable[[Collection[Any]], Awaitable[Iterable[Hashable]]] | None = None,
     ) -> None:
         self._flush = flush
         self._name = name
@@ -84,12 +97,14 @@ class Batcher(Generic[Request, Answer]):
         self._linger_seconds = linger_seconds
         self._flushes_max = flushes_max
         self._keys = keys
+        self._locked = locked
         self._positions = count()
         self._queue: list[tuple[tuple[int, int], _Entry[Request, Answer]]] = []
         self._in_a_hurry = 0  # of the queue, those that may not linger
         self._flushes = 0  # under way, and how many requests they have
         self._flying = 0
         self._flush_count, self._flush_seconds = 0, 0.0
+        self._silent_since = self._failed_at = 0.0  # 0: the last flush was answered
         self._aside = asyncio.Semaphore(_ASIDE_MAX)
         self._parked: dict[Hashable, list[_Entry[Request, Answer]]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -150,7 +165,11 @@ class Batcher(Generic[Request, Answer]):
     @property
     def load(self) -> Load:
         """For those who watch it."""
-        return Load(self.waiting, self._flush_count, self._flush_seconds)
+        now, silent_seconds = clock.monotonic(), 0.0
+        is_tried = self._flushes > 0 or now - self._failed_at < _SILENT_SECONDS_MAX
+        if self._silent_since and is_tried:
+            silent_seconds = now - self._silent_since
+        return Load(self.waiting, self._flush_count, self._flush_seconds, silent_seconds)
 
     # -- who goes when
 
@@ -228,15 +247,18 @@ class Batcher(Generic[Request, Answer]):
         """
         failures = 0
         while batch:
+            began = clock.monotonic()
             try:
-                began = clock.monotonic()
                 answers = await self._flush([entry.request for entry in batch])
+                self._silent_since = 0.0
                 self._flush_count += 1
                 self._flush_seconds += clock.monotonic() - began
                 _hand_out(batch, answers)
             except DatabaseBusy:
+                self._silent_since = 0.0
                 return batch
             except DatabaseUnavailable as error:
+                self._silent_since, self._failed_at = self._silent_since or began, clock.monotonic()
                 batch = _without_overdue(batch, str(error))
                 delay = _BACK_OFF_SECONDS[min(failures, len(_BACK_OFF_SECONDS) - 1)]
                 failures += 1
@@ -280,20 +302,22 @@ class Batcher(Generic[Request, Answer]):
         if busy:
             self._divide(busy)
 
-    async def _insist(
-        self, entry: _Entry[Request, Answer], *others: _Entry[Request, Answer]
-    ) -> None:
-        """Try the request until it is answered or overdue; those that share its keys wait."""
-        keys = [key for key in self._keys(entry.request) if key not in self._parked]
+    async def _insist(self, *group: _Entry[Request, Answer]) -> None:
+        """Try one of them until it is answered or overdue; those that share its keys wait."""
+        wanted = {key for entry in group for key in self._keys(entry.request)}
+        locked = await self._look(wanted) or wanted
+        entry, *others = sorted(group, key=lambda one: locked.isdisjoint(self._keys(one.request)))
+        busy = [] if self._park(entry) else [entry]  # else somebody else insists by now
+        keys = [key for key in self._keys(entry.request) if key in locked] if busy else []
         self._parked.update((key, []) for key in keys)
         _log.warning("row_locked", batcher=self._name, keys=keys)
         for other in others:
             if not self._park(other):
                 self._enqueue(other)
-        busy = [entry]
         while busy:
             async with self._aside:
-                busy = await self._answer(busy)
+                if not await self._look(keys):
+                    busy = await self._answer(busy)
             busy = _without_overdue(busy, "nothing was done: somebody else keeps its rows locked")
             self._refuse_overdue()
             if busy:
@@ -301,6 +325,10 @@ class Batcher(Generic[Request, Answer]):
         for key in keys:
             for parked in self._parked.pop(key, ()):
                 self._enqueue(parked)
+
+    async def _look(self, keys: Collection[Hashable]) -> set[Hashable]:
+        """Those of the keys whose rows are known to be locked."""
+        return set(await self._locked(keys)) if self._locked and keys else set()
 
     def _park(self, entry: _Entry[Request, Answer]) -> bool:
         """Let the request wait if another with one of its keys has met a locked row."""

@@ -41,13 +41,15 @@ class Command:
 class Progress:
     """How far a command has got; `outcome` is None until it is done.
 
-    `is_owner` says whether the switch that was asked still owns its Asterisk.
+    `is_owner` says whether the switch that was asked still owns its Asterisk, or nobody has taken
+    it over yet; while it lives, `beat` grows each second.
     """
 
     taken_at: datetime | None
     calls_left: int | None
     outcome: str | None
     is_owner: bool
+    beat: int
 
 
 async def ask(
@@ -78,7 +80,9 @@ async def read(database: Database, command_id: uuid.UUID) -> Progress:
     row = await queries.read_command(database, id=command_id)
     if row is None:
         raise NotFound(f"command {command_id} is gone")
-    return Progress(row["taken_at"], row["calls_left"], row["outcome"], row["is_owner"])
+    return Progress(
+        row["taken_at"], row["calls_left"], row["outcome"], row["is_owner"], row["beat"]
+    )
 
 
 async def asterisk_of(database: Database, call_id: uuid.UUID) -> str:

@@ -1,7 +1,9 @@
 """The lease of an Asterisk: one switch owns it at a time; made by app.
 
 Every write of money and calls carries the owner's epoch, and PostgreSQL refuses a stale one. While
-PostgreSQL is away nobody can take the lease, so its owner goes on with what it holds.
+PostgreSQL is away nobody can take the lease, so its owner goes on with what it holds. No wall clock
+is asked: who stands by sees the owner's beats, and takes the lease when they stop for too long by
+its own monotonic clock.
 """
 
 import asyncio
@@ -19,9 +21,12 @@ from callctl.db.queries import queries
 from callctl.errors import DatabaseUnavailable, Superseded
 
 LEASE_SECONDS = 3.0
+"""So long must an owner be silent before another takes over."""
 _RENEW_SECONDS = 1.0
 _SILENCE_SECONDS_MAX = 2.5  # then PostgreSQL is away: new calls are told so at once
-_LOOK_SECONDS = 0.5  # how often one who waits asks whether it is free
+_LOOK_SECONDS = 0.25  # how often one who waits asks whether it is free
+_BLIND_SECONDS_MAX = 1.0  # between two answers: longer, and the owner could not renew either
+_NOBODY = ""  # holds what was given back
 _log = structlog.get_logger()
 
 
@@ -40,11 +45,15 @@ class Lease:
         self._database = database
         self._asterisk = asterisk
         self._holder = holder_of(os.getpid())
-        self._answered_at = 0.0  # on clock.monotonic()
+        self._answered_at = 0.0  # on clock.monotonic(), as all times here
+        self._is_failing = True  # the latest question was not answered
+        self._sign: tuple[int, int] | None = None  # epoch and beat that are seen by who waits
+        self._sign_since = 0.0
 
     def is_answered(self) -> bool:
-        """Whether PostgreSQL has answered lately: each second it is asked."""
-        return clock.monotonic() - self._answered_at < _SILENCE_SECONDS_MAX
+        """Whether PostgreSQL has answered lately: each second it is asked, while we run."""
+        silent_seconds = clock.monotonic() - self._answered_at  # of ours too, if we were stopped
+        return not self._is_failing or silent_seconds < _SILENCE_SECONDS_MAX
 
     async def acquire(self, on_wait: Callable[[], None]) -> Owner:
         """Wait, as long as it takes, until the lease is ours; `on_wait` is told when it is not."""
@@ -53,6 +62,7 @@ class Lease:
             try:
                 epoch = await self._take()
             except DatabaseUnavailable as error:
+                self._is_failing = True
                 _log.warning("lease_unanswered", error=str(error))
                 epoch = None
             if epoch is not None:
@@ -73,14 +83,14 @@ class Lease:
                         self._database,
                         asterisk=owner.asterisk,
                         epoch=owner.epoch,
-                        seconds=LEASE_SECONDS,
                     )
             except (DatabaseUnavailable, TimeoutError) as error:
+                self._is_failing = True
                 _log.warning("lease_not_renewed", error=str(error))
             else:
                 if epoch is None:
                     raise Superseded
-                self._answered_at = clock.monotonic()
+                self._answered_at, self._is_failing = clock.monotonic(), False
             await clock.sleep(_RENEW_SECONDS)
 
     async def release(self, owner: Owner) -> None:
@@ -88,24 +98,32 @@ class Lease:
         try:
             await queries.release_lease(self._database, asterisk=owner.asterisk, epoch=owner.epoch)
         except DatabaseUnavailable as error:
-            _log.warning("lease_not_released", error=str(error))  # it expires
+            _log.warning("lease_not_released", error=str(error))  # we are silent from now on
 
     async def _take(self) -> int | None:
         row = await queries.read_lease(self._database, asterisk=self._asterisk)
-        self._answered_at = clock.monotonic()
-        dead = None
-        if row is not None and not row["is_free"]:
-            if not is_dead(row["holder"]):
+        asked_before, self._answered_at = self._answered_at, clock.monotonic()
+        self._is_failing = False
+        if row is not None:
+            sign = (row["epoch"], row["beat"])
+            if sign != self._sign or self._answered_at - asked_before > _BLIND_SECONDS_MAX:
+                self._sign, self._sign_since = sign, self._answered_at
+            if not self._is_free(row["holder"]):
                 return None
-            dead = row["holder"]
         epoch: int | None = await queries.take_lease(
             self._database,
             asterisk=self._asterisk,
             holder=self._holder,
-            seconds=LEASE_SECONDS,
-            dead=dead,
+            epoch=row and row["epoch"],
+            beat=row and row["beat"],
         )
         return epoch
+
+    def _is_free(self, holder: str) -> bool:
+        """Whether it was given back, or its holder is dead, or has been silent for so long."""
+        if holder == _NOBODY or is_dead(holder):
+            return True
+        return self._answered_at - self._sign_since >= LEASE_SECONDS
 
 
 def holder_of(process_id: int) -> str:

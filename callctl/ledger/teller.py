@@ -6,17 +6,19 @@ in the batcher's task, and after a lost answer the same ids are sent again (R21,
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import asyncpg
 
 from callctl.db.batch import LINGER_SECONDS, Batcher, Load
 from callctl.db.lease import Owner
+from callctl.db.locks import KnownLocks
 from callctl.db.pool import Database
 from callctl.db.queries import queries
 from callctl.errors import (
     AccountUnknown,
+    DatabaseUnavailable,
     LedgerError,
     NotFound,
     ReservationExpired,
@@ -55,12 +57,14 @@ class Teller:
         self._database = database
         self._owner = owner  # a switch writes while it owns its Asterisk; commands have none
         self._may_linger = may_linger  # ends wait a moment to share their commits
+        self.locks = KnownLocks()  # of accounts that steps wait for
         self._batcher: Batcher[Step, Answers | LedgerError] = Batcher(
             self._flush,
             name="teller",
             linger_seconds=LINGER_SECONDS,
             flushes_max=_FLUSHES_MAX,
             keys=_accounts,
+            locked=self._locked,
         )
 
     async def start(self) -> None:
@@ -161,8 +165,20 @@ class Teller:
             memos=[request.memo for _, request in numbered],
             expires=[request.expires_seconds for _, request in numbered],
         )
+        self.locks.passed(account for step in steps for account in _accounts(step))
         answers = iter([Answer(_OUTCOMES[row[0]], *row[1:]) for row in rows])
         return [_judged(step, tuple(next(answers) for _ in step)) for step in steps]
+
+    async def _locked(self, accounts: Collection[int]) -> Collection[int]:
+        """Those of the accounts that somebody keeps locked, looked at without waiting for any."""
+        try:
+            rows = await queries.find_locked_accounts(self._database, accounts=list(accounts))
+        except DatabaseUnavailable:
+            return ()  # the flush meets it again, and knows what to do
+        locked = {row["id"] for row in rows}
+        self.locks.passed(set(accounts) - locked)
+        self.locks.seen(locked)
+        return locked
 
 
 def _judged(step: Step, answers: Answers) -> Answers | LedgerError:

@@ -398,6 +398,7 @@ ORDER BY c.leg_id;
 CREATE TEMPORARY TABLE asterisk_events (
     channel_id text NOT NULL,
     linked_id text NOT NULL,
+    call_id uuid,  -- NULL: not told
     is_answer boolean NOT NULL,
     at_micros bigint NOT NULL
 );
@@ -415,29 +416,36 @@ WHERE is_answer;
 -- Each leg that Asterisk saw answered is one leg of a CDR, and the other way round, as long to
 -- within a second. Left out: what was answered before :since, what ended less than
 -- :grace_seconds before the file was read, and what belongs to a call that still lives: a line
--- that answered and did not take the call may have ended long before it.
+-- that answered and did not take the call may have ended long before it. Channel ids may repeat
+-- after a restart of Asterisk: where the file tells calls, a channel is one call's.
 WITH theirs AS (
     SELECT
-        channel_id,
+        channel_id, call_id,
         min(linked_id) AS linked_id,
         count(*) FILTER (WHERE is_answer) AS answers,
         count(*) FILTER (WHERE NOT is_answer) AS hangups,
         to_timestamp(min(at_micros) FILTER (WHERE is_answer) / 1000000.0) AS answered_at,
         to_timestamp(max(at_micros) FILTER (WHERE NOT is_answer) / 1000000.0) AS ended_at
     FROM asterisk_events
-    GROUP BY channel_id
+    GROUP BY channel_id, call_id
     HAVING
         count(*) FILTER (WHERE is_answer) > 0
         AND to_timestamp(min(at_micros) FILTER (WHERE is_answer) / 1000000.0)
         >= :since::timestamptz - interval '5 s'
+), told AS (
+    SELECT DISTINCT channel_id
+    FROM asterisk_events
+    WHERE call_id IS NOT NULL
 ), ours AS (
     SELECT
-        channel_id, count(*) AS legs, min(leg_id::text) AS leg_id,
-        min(answered_at) AS answered_at, max(ended_at) AS ended_at,
-        max(talk_seconds) AS talk_seconds
-    FROM cdr_legs
-    WHERE answered_at >= :since::timestamptz - interval '5 s'
-    GROUP BY channel_id
+        l.channel_id, CASE WHEN t.channel_id IS NOT NULL THEN l.call_id END AS call_id,
+        count(*) AS legs, min(l.leg_id::text) AS leg_id,
+        min(l.answered_at) AS answered_at, max(l.ended_at) AS ended_at,
+        max(l.talk_seconds) AS talk_seconds
+    FROM cdr_legs AS l
+    LEFT JOIN told AS t ON t.channel_id = l.channel_id
+    WHERE l.answered_at >= :since::timestamptz - interval '5 s'
+    GROUP BY 1, 2
 ), live AS (
     SELECT unnest(ARRAY[a_channel_id, b_channel_id]) AS channel_id
     FROM live_calls
@@ -450,7 +458,9 @@ WITH theirs AS (
         extract(EPOCH FROM t.ended_at - t.answered_at) AS their_seconds,
         o.talk_seconds AS our_seconds
     FROM theirs AS t
-    FULL JOIN ours AS o ON o.channel_id = t.channel_id
+    FULL JOIN ours AS o
+        ON o.channel_id = t.channel_id
+        AND coalesce(o.call_id::text, '') = coalesce(t.call_id::text, '')
 ), broken AS (
     SELECT
         b.channel_id AS subject, 'legs of CDRs' AS what, '1' AS expected,

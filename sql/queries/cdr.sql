@@ -1,5 +1,5 @@
 -- name: write_journal!
-SELECT callctl_journal_v2(:asterisk, :epoch::bigint, :live::jsonb, :ended::jsonb);
+SELECT callctl_journal_v3(:asterisk, :epoch::bigint, :live::jsonb, :ended::jsonb);
 
 -- name: read_abandoned_calls
 -- Live calls that an earlier run of the switch of this Asterisk left behind.

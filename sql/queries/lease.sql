@@ -1,19 +1,20 @@
 -- name: read_lease^
-SELECT holder, epoch, until <= clock_timestamp() AS is_free
+SELECT holder, epoch, beat
 FROM switch_leases
 WHERE asterisk = :asterisk;
 
 -- name: take_lease$
-SELECT callctl_take_lease_v1(:asterisk, :holder, :seconds, :dead);
+-- The new epoch; NULL when the lease is not any more as it was read.
+SELECT callctl_take_lease_v2(:asterisk, :holder, :epoch::bigint, :beat::bigint);
 
 -- name: renew_lease$
--- The epoch, if it is still ours: also an expired lease that nobody has taken.
+-- The epoch, if it is still ours.
 UPDATE switch_leases
-SET until = clock_timestamp() + make_interval(secs => :seconds)
+SET beat = beat + 1
 WHERE asterisk = :asterisk AND epoch = :epoch
 RETURNING epoch;
 
 -- name: release_lease!
 UPDATE switch_leases
-SET until = clock_timestamp()
+SET holder = ''
 WHERE asterisk = :asterisk AND epoch = :epoch;

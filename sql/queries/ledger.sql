@@ -1,8 +1,8 @@
 -- name: apply_requests
 -- One answer for each request, in their order; see sql/migrations/0002_ledger_apply.sql and
--- 0014_lease.sql.
+-- 0016_lease_beats.sql.
 SELECT outcome, balance_micros, available_micros, open_reservations, held_micros
-FROM callctl_ledger_apply_v2(
+FROM callctl_ledger_apply_v3(
     :asterisk,
     :epoch::bigint,
     :steps::integer [],
@@ -17,6 +17,18 @@ FROM callctl_ledger_apply_v2(
     :memos::text [],
     :expires::integer []
 );
+
+-- name: find_locked_accounts
+-- Which of these accounts another transaction has locked at this moment; waits for none.
+WITH free AS (
+    SELECT id
+    FROM accounts
+    WHERE id = ANY(:accounts::bigint [])
+    FOR NO KEY UPDATE SKIP LOCKED
+)
+SELECT a.id
+FROM accounts AS a
+WHERE a.id = ANY(:accounts::bigint []) AND NOT EXISTS (SELECT FROM free AS f WHERE f.id = a.id);
 
 -- name: read_standing^
 -- What an account could spend now, and how many reservations share it.

@@ -9,7 +9,7 @@ asked AS (
     SELECT
         :id, asterisk, epoch, :command, :call_id::uuid, :within_seconds::double precision
     FROM switch_leases
-    WHERE asterisk = :asterisk AND until > clock_timestamp()
+    WHERE asterisk = :asterisk AND holder <> ''
     RETURNING asterisk, epoch
 )
 
@@ -36,8 +36,8 @@ WHERE id = :id;
 
 -- name: read_command^
 SELECT
-    c.taken_at, c.calls_left, c.outcome,
-    coalesce(l.epoch = c.epoch AND l.until > clock_timestamp(), FALSE) AS is_owner
+    c.taken_at, c.calls_left, c.outcome, coalesce(l.beat, 0) AS beat,
+    coalesce(l.epoch = c.epoch AND l.holder <> '', FALSE) AS is_owner
 FROM switch_commands AS c
 LEFT JOIN switch_leases AS l USING (asterisk)
 WHERE c.id = :id;

@@ -269,6 +269,12 @@ _LEGS = [
     f"HANGUP,{_HUNG_UP}.000500,l9,l1,PJSIP/carrier-00000001",
     f"HANGUP,{_HUNG_UP}.000500,l7,l7,PJSIP/carrier-00000002",  # never answered
 ]
+_CALL, _OTHER_CALL = (f"00000000-0000-0000-0000-0000000000{name}" for name in ("c1", "ff"))
+_TOLD = [line.replace(",PJSIP", f",{_CALL},PJSIP") for line in _LEGS]
+_AGAIN = [  # of another call, on a channel of the same id
+    f"ANSWER,{_HUNG_UP + 60}.000000,l1,l1,{_OTHER_CALL},PJSIP/carrier-00000000",
+    f"HANGUP,{_HUNG_UP + 90}.000000,l1,l1,{_OTHER_CALL},PJSIP/carrier-00000000",
+]
 
 
 @pytest.mark.parametrize(
@@ -291,6 +297,13 @@ _LEGS = [
         ([*_LEGS, _LEGS[0]], [("l9", "1", "2")]),
         ([*_LEGS, _LEGS[2]], [("l1", "1", "2")]),
         ([*_LEGS, f"ANSWER,{_ANSWERED}.500000,l8,l8,x"], [("l8", "1", "0")]),
+        (_TOLD, []),
+        ([*_TOLD, *_AGAIN], [("l1", "1", "0")]),  # which has no CDR
+        ([*_TOLD[:2], *_TOLD[3:], _AGAIN[1]], []),  # its end is not that of the call before
+        (
+            [line.replace(_CALL, _OTHER_CALL) for line in _TOLD[1:3]],
+            [(leg, "1", "0") for leg in ("l1", "l9", "l1")],
+        ),
         ([_LEGS[0].replace(f"{_ANSWERED}.0", f"{_ANSWERED - 1}.1"), *_LEGS[1:]], []),
         (
             [_LEGS[0].replace(f"{_ANSWERED}", f"{_ANSWERED - 2}"), *_LEGS[1:]],

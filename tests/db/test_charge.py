@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from callctl.charging import Bill, open_charge
+from callctl.db.pool import Database
 from callctl.values.tariff import Band, Rate
 from tests.db.till import BEGIN, PER_MINUTE, PER_SECOND, Till, talk_of
 
@@ -234,3 +235,24 @@ async def test_a_free_leg_touches_no_money(till: Till) -> None:
         assert charge.denial == ""
         assert charge.paid_seconds == 14_400
     assert (charge.costs[0].billed_seconds, charge.costs[0].cost_micros) == (5, 0)
+
+
+async def test_a_call_that_is_over_is_nobody_s_neighbour(till: Till) -> None:
+    """A switch that runs for years keeps none of them in mind."""
+    await till.top_up(10_000_000)
+    charge, payer = till.charge(60), till.payer(PER_SECOND)
+    async with open_charge(
+        charge, Bill((payer,)), beside=[], talk_times=talk_of({payer.leg_id: 1000})
+    ):
+        assert till.neighbours._by_account
+    assert not till.neighbours._by_account
+
+
+async def test_what_is_held_outlives_the_paid_time(till: Till, database: Database) -> None:
+    """By hours: a call of an outage, or of a dead switch, is settled later out of its own money."""
+    await till.top_up(10_000_000)
+    await till.charge(60).reserve_first(Bill((till.payer(PER_SECOND),)))
+    seconds = await database.fetchval(
+        "SELECT extract(epoch FROM expires_at - opened_at)::integer FROM reservations"
+    )
+    assert seconds >= 60 + 3600

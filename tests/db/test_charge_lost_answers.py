@@ -1,11 +1,12 @@
 """The money of a call when answers get lost, or the switch: never twice, never kept (R21)."""
 
+import asyncio
 from typing import Any
 
 import pytest
 
 from callctl import clock
-from callctl.charging import DATABASE_AWAY, Bill, open_charge
+from callctl.charging import DATABASE_AWAY, Bill, open_charge, patience
 from callctl.charging.abandoned import release_unclaimed
 from callctl.db.pool import Database
 from callctl.errors import DatabaseUnavailable
@@ -19,7 +20,7 @@ class _Forgetful(Teller):
     """A teller whose answers get lost: done or not, the caller hears DatabaseUnavailable."""
 
     def __init__(self, teller: Teller) -> None:
-        self.teller = teller
+        self.teller, self.locks = teller, teller.locks
         self.lose: list[str] = []
 
     async def submit(self, step: Any, urgency: Urgency) -> Any:
@@ -99,6 +100,29 @@ async def test_a_line_that_can_not_be_given_back_is_so_later(till: Till, fate: s
     assert await till.available() == 10_000_000 - 250_000
 
 
+async def test_a_ledger_that_is_late_keeps_no_caller_waiting_for_a_line(
+    till: Till, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A line did not answer: its money is given back later, the next one is rung now."""
+    monkeypatch.setattr(patience, "ANSWER_SECONDS_MAX", 0.1)
+    await till.top_up(10_000_000)
+    charge, caller, lost = till.charge(60), till.payer(PER_SECOND), till.payer(PER_SECOND)
+    answers = till.teller.submit
+
+    async def late(step: Any, urgency: Urgency) -> Any:
+        await asyncio.Event().wait()
+
+    async with open_charge(charge, Bill((caller,)), beside=[], talk_times=talk_of({})):
+        assert await charge.add([lost])
+        monkeypatch.setattr(till.teller, "submit", late)
+        try:
+            async with asyncio.timeout(2):
+                await charge.drop(lost.leg_id)
+        finally:
+            monkeypatch.setattr(till.teller, "submit", answers)
+    assert await till.available() == 10_000_000
+
+
 async def test_a_reservation_without_a_live_call_is_given_back_at_the_next_start(
     till: Till, database: Database
 ) -> None:
@@ -111,3 +135,28 @@ async def test_a_reservation_without_a_live_call_is_given_back_at_the_next_start
     for _ in range(2):  # whoever starts twice in a row does no harm
         await release_unclaimed(till.teller, (await read_abandoned(database, None)).reservations)
         assert await till.available() == 10_000_000
+
+
+async def test_a_call_without_money_ends_though_the_ledger_is_silent(
+    till: Till, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it may hold is given back beside the calls, as soon as the ledger answers."""
+    await till.top_up(10_000_000)
+    teller = _Forgetful(till.teller)
+    charge = till.charge(60)
+    charge.teller, teller.lose = teller, ["answer lost", "never arrived", "never arrived"]
+    async with open_charge(
+        charge, Bill((till.payer(PER_SECOND),)), beside=[], talk_times=talk_of({})
+    ):
+        assert charge.denial == DATABASE_AWAY
+    assert await till.available() < 10_000_000
+
+    turns = iter([None, None])
+
+    async def sleep(_: float) -> None:
+        next(turns)
+
+    monkeypatch.setattr(clock, "sleep", sleep)
+    with pytest.raises(RuntimeError):  # StopIteration
+        await charge.in_doubt.run(teller)
+    assert await till.available() == 10_000_000

@@ -49,7 +49,7 @@ async def test_who_owns_it_later_does_nothing_of_it(database: Database) -> None:
     """A command that its owner did not take dies with him, and whoever asked can see it."""
     owner = await _owner(database)
     asked = await commands.ask(database, ASTERISK, Verb.DRAIN)
-    await database.execute("UPDATE switch_leases SET until = clock_timestamp()")
+    await database.execute("UPDATE switch_leases SET holder = ''")
     later = await _owner(database)
 
     assert later.epoch > owner.epoch

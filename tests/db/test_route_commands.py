@@ -95,9 +95,9 @@ async def test_each_rule_is_told_and_the_money_that_comes_first() -> None:
     assert told["outcome"] == "line a takes the call"
     held = [(one["leg"], one["account"], one["seconds"], one["held"]) for one in told["money"]]
     assert held == [
-        ("caller", "tenant:acme", 120, "0.40"),
-        ("caller", "reseller:shop", 120, "0.12"),
-        ("a", "tenant:acme", 120, "0.20"),
+        ("caller", "tenant:acme", 150, "0.60"),  # three started minutes
+        ("caller", "reseller:shop", 150, "0.18"),
+        ("a", "tenant:acme", 150, "0.30"),
     ]
     assert told["money"][0]["why"] == "area 广东 深圳"
 
@@ -130,8 +130,8 @@ async def test_who_is_refused_holds_no_money(arguments: tuple[str, ...], outcome
 @pytest.mark.parametrize(
     ("balance", "seconds", "outcome"),
     [
-        ("0.40", 120, "line a takes the call"),
-        ("0.39", 60, "line a takes the call"),
+        ("0.60", 150, "line a takes the call"),
+        ("0.59", 60, "line a takes the call"),
         ("0.20", 60, "line a takes the call"),
         ("0.19", 0, "end: no_credit (cause 21)"),
         ("-1", 0, "end: no_credit (cause 21)"),

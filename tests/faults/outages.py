@@ -1,18 +1,21 @@
-"""Ways in which PostgreSQL goes away, each for the length of a block; used by test_postgres."""
+"""Ways in which PostgreSQL goes away, for a block each; used by test_postgres, test_disk_full."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 
 import asyncpg
 
 from callctl import clock
+from callctl.errors import StackFailed
 from tests.faults.site import Site, freeze, thaw
+from tests.faults.small_disk import SmallDisk
 
 Outage = Callable[[Site], AbstractAsyncContextManager[None]]
 
 _SECONDS_MAX = 10
 _GRAB_SECONDS, _GRABBERS = 0.02, 4
+_RECOVERY_SECONDS_MAX = 60
 # What callctl can't do without a write; one statement fails as it does when no page can be added.
 _WRITTEN = ("transfers", "reservations", "live_calls", "cdrs", "switch_leases", "line_seats")
 
@@ -77,7 +80,7 @@ async def crowded_out(site: Site) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def disk_full(site: Site) -> AsyncIterator[None]:
-    """Every write is refused with the error that a full disk gives."""
+    """Every write is refused with the error that a full disk gives: at once, unlike a real one."""
     connection = await _connection(site)
     await connection.execute(
         "CREATE FUNCTION no_room() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
@@ -94,6 +97,50 @@ async def disk_full(site: Site) -> AsyncIterator[None]:
     finally:
         await connection.execute("DROP FUNCTION no_room CASCADE")
         await connection.close()
+
+
+@asynccontextmanager
+async def no_room(disk: SmallDisk) -> AsyncIterator[None]:
+    """The disk is full: no table can grow. What fits into the pages that are there is written."""
+    await disk.fill()
+    try:
+        yield
+    finally:
+        await disk.free()
+
+
+@asynccontextmanager
+async def no_room_for_the_log(site: Site, disk: SmallDisk) -> AsyncIterator[None]:
+    """The write-ahead log's disk is full: the server ends, and ends again when it is started."""
+    await disk.fill()
+    await _use_up_the_log(site)
+    starting = asyncio.create_task(_start_for_ever(site))
+    try:
+        yield
+    finally:
+        await disk.free()
+        async with asyncio.timeout(_RECOVERY_SECONDS_MAX):
+            await starting
+
+
+async def _use_up_the_log(site: Site) -> None:
+    connection = await _connection(site)
+    try:
+        while True:  # to the first file of the log that has no room
+            await connection.execute("SELECT pg_logical_emit_message(false, 'faults', 'full')")
+            await connection.execute("SELECT pg_switch_wal()")
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+        connection.terminate()
+
+
+async def _start_for_ever(site: Site) -> None:
+    """Start the server whenever it has ended, each second, as systemd does; until it stays up."""
+    while True:
+        if not site.grounds.postgres_ids():
+            with suppress(StackFailed):
+                await site.grounds.restart_postgres()
+                return
+        await clock.sleep(1)
 
 
 @asynccontextmanager

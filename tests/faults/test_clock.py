@@ -1,4 +1,4 @@
-"""The wall clock stepped an hour either way, in Asterisk, in the switch, or on their machine.
+"""The wall clock stepped an hour either way: of Asterisk, the switch, their machine, PostgreSQL.
 
 The exchange runs in this process, so that its clock can be stepped; Asterisk's steps are made in
 the stamps of its events. Charged is what was talked, by a clock that never steps.
@@ -17,17 +17,19 @@ from callctl.app.services import open_services
 from callctl.ari import models
 from callctl.ari.client import AriClient, AriSettings
 from callctl.charging import SlicePolicy
+from callctl.db.lease import LEASE_SECONDS
 from callctl.exchange import Canary, Exchange
 from callctl.settings import Settings
 from callctl.views import Cdr
 from tests.agents import NoAnswer, PlacedCall
 from tests.faults.forms import IS_LONG
-from tests.faults.site import Site
+from tests.faults.site import Site, freeze
 
 HOUR = 3600.0
 TALK, MENU, LINE = "4005550001", "4005550005", "01062000401"
 SILENT, SILENT_LINE = "4005550002", "01062000402"
 SLICE_SECONDS, LEAD_SECONDS = 2, 0.5  # renewed several times in a talk
+_TAKEN_SECONDS_MAX = 5.0
 _STEPS = [  # Asterisk's, the switch's
     pytest.param(HOUR, HOUR, id="machine forward"),
     pytest.param(-HOUR, -HOUR, id="machine back"),
@@ -160,3 +162,39 @@ async def test_a_step_costs_nobody_anything(
     # Asterisk's own record is not stepped here, where only its events' stamps are.
     await site.invariants(unproven=["asterisk"], late_seconds=abs(asterisk))
     site.tell(calls=4, stepped_seconds=asterisk or own)
+
+
+@pytest.mark.parametrize("seconds", [HOUR, -HOUR], ids=["forward", "back"])
+async def test_postgresqls_clock_says_nothing_of_who_owns_the_asterisk(
+    site: Site, seconds: float
+) -> None:
+    """Stepped, the owner keeps it; an owner that falls silent then is followed within 5 s."""
+    await _step_postgresql(site, 0.0)
+    owner, standby = site.switch(), site.switch("standby")
+    await site.start(owner)
+    await site.start(standby, CALLCTL_METRICS_PORT=str(site.asterisk.ports.metrics + 1))
+    talking = await site.talking(TALK, "01062001001", LINE)
+    await _step_postgresql(site, seconds)
+    await talking.hears(440, since=clock.monotonic(), lasting=2 * LEASE_SECONDS, seconds=15)
+    assert "lease_taken" not in standby.log_path.read_text()
+
+    freeze([owner.pid])  # not dead: only its beats tell
+    frozen_at = clock.monotonic()
+    await site.logged(standby, "call_adopted")
+    taken_seconds = clock.monotonic() - frozen_at
+    assert taken_seconds < _TAKEN_SECONDS_MAX
+    await site.both_hear(talking, LINE)
+    await talking.hang_up()
+    await site.cdr(talking)
+    site.tell(stepped_seconds=seconds, taken_seconds=taken_seconds)
+
+
+async def _step_postgresql(site: Site, seconds: float) -> None:
+    """Step the clock that is asked by all statements of connections made after the first step."""
+    name = await site.database.fetchval("SELECT current_database()")
+    await site.database.execute(f"ALTER DATABASE {name} SET search_path = public, pg_catalog")
+    for function in ("clock_timestamp", "now"):
+        await site.database.execute(
+            f"CREATE OR REPLACE FUNCTION public.{function}() RETURNS timestamptz LANGUAGE sql AS"
+            f" $$ SELECT pg_catalog.{function}() + make_interval(secs => {seconds}) $$"
+        )

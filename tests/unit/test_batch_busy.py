@@ -1,7 +1,7 @@
 """Group commit beside locked rows: who waits, who passes, and how two flushes share the work."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Hashable, Sequence
 
 import pytest
 
@@ -30,6 +30,10 @@ class Desk:
             await asyncio.sleep(0)
             raise DatabaseBusy
         return [request * 10 for request in requests]
+
+    async def look(self, keys: Collection[Hashable]) -> list[Hashable]:
+        """Those of the keys that somebody keeps locked."""
+        return [key for key in keys if key in self.locked]
 
 
 @pytest.fixture
@@ -170,4 +174,42 @@ async def test_who_may_not_linger_is_not_kept_by_a_full_batch(desk: Desk) -> Non
     async with asyncio.timeout(5):
         submitted = [batcher.submit(n) for n in range(5)]
         assert await asyncio.gather(*submitted) == [0, 10, 20, 30, 40]
+    await batcher.stop()
+
+
+async def test_how_long_it_is_silent_is_known(
+    batcher: Batcher[int, int], desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From the first flush that fails to the next that is answered; untried, it may be well."""
+    desk.is_away = True
+    began = clock.monotonic()
+    with pytest.raises(DatabaseUnavailable):
+        await batcher.submit(1)
+    assert 0.4 < batcher.load.silent_seconds <= clock.monotonic() - began
+    now = clock.monotonic()
+    monkeypatch.setattr(clock, "monotonic", lambda: now + 16)
+    assert batcher.load.silent_seconds == 0
+    monkeypatch.undo()
+    assert batcher.load.silent_seconds > 0.4
+    desk.is_away = False
+    assert await batcher.submit(1) == 10
+    assert batcher.load.silent_seconds == 0
+
+
+async def test_only_what_is_locked_is_waited_for(desk: Desk) -> None:
+    """Of a request's keys those that are free hold up nobody; a locked one is not asked in vain."""
+    batcher: Batcher[int, int] = Batcher(
+        desk.flush, name="desk", keys=lambda request: [request // 10, "shared"], locked=desk.look
+    )
+    await batcher.start()
+    desk.locked = {7}
+    waiting = asyncio.create_task(batcher.submit(70))
+    await _turns()
+    assert await batcher.submit(10) == 100
+    later = asyncio.create_task(batcher.submit(71))
+    await clock.sleep(0.15)
+    assert desk.batches == [[70], [10]]
+    assert not later.done()
+    desk.locked = set()
+    assert [await waiting, await later] == [700, 710]
     await batcher.stop()
