@@ -15,7 +15,8 @@ from callctl.errors import AriRefused, AriUnavailable
 
 _BEGINS = "Could not stop playback"  # Asterisk's words for one that is just beginning
 _STOP_TRIES = 5
-_STOP_RETRY_SECONDS = 0.02
+_REMOVED_SECONDS_MAX = 2.0  # from the command to remove a bridge until its id is free
+_RETRY_SECONDS = 0.02
 _BRIDGES = TypeAdapter(list[models.Bridge])
 
 
@@ -34,7 +35,10 @@ class Bridges(Commands):
     async def create(
         self, bridge_id: str, *, bridge_type: str = "mixing", name: str | None = None
     ) -> models.Bridge:
-        """Make a bridge ("mixing" or "holding"); the same id again returns the one made before."""
+        """Make a bridge ("mixing" or "holding"); the same id again returns the one made before.
+
+        One of that id that is being removed is waited for.
+        """
         query = names.query(
             {
                 "type": names.bridge_type(bridge_type),
@@ -42,13 +46,20 @@ class Bridges(Commands):
             }
         )
         target = f"/ari/bridges/{names.object_id(bridge_id)}"
-        try:
-            body = await self.send("POST", target + query)
-        except AriRefused as refusal:
-            if refusal.status != 409:
-                raise
-            return await self.get(bridge_id)
-        return models.Bridge.model_validate_json(body)
+        give_up_at = clock.monotonic() + _REMOVED_SECONDS_MAX
+        while True:
+            try:
+                body = await self.send("POST", target + query)
+                return models.Bridge.model_validate_json(body)
+            except AriRefused as refusal:
+                if refusal.status != 409:
+                    raise
+            try:
+                return await self.get(bridge_id)
+            except AriRefused as refusal:  # it is going, and its id not free yet
+                if refusal.status != 404 or clock.monotonic() > give_up_at:
+                    raise
+            await clock.sleep(_RETRY_SECONDS)
 
     async def add_channel(self, bridge_id: str, channel: str | Sequence[str]) -> None:
         """Put one or more channels into a bridge; HungUp when one of them is gone."""
@@ -132,7 +143,7 @@ class Playbacks(Commands):
             except AriUnavailable as error:
                 if _BEGINS not in str(error):
                     raise
-                await clock.sleep(_STOP_RETRY_SECONDS)
+                await clock.sleep(_RETRY_SECONDS)
             else:
                 return
         await self.end(target)

@@ -75,11 +75,12 @@ class KeepAliveTransport:
     def _fresh(self) -> "_Connection | None":
         """An idle connection that Asterisk will not have closed; older ones are closed."""
         oldest = clock.monotonic() - _KEEP_ALIVE_SECONDS
+        while self._idle and self._idle[0].idle_since <= oldest:
+            self._idle.pop(0).close()
         while self._idle:
             connection = self._idle.pop()
-            if connection.is_open and connection.idle_since > oldest:
+            if connection.is_open:
                 return connection
-            connection.close()
         return None
 
     async def _connect(self) -> "_Connection":

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from callctl.calls.call import Call
 
 _EVENT_SECONDS_MAX = 1.0  # no event that follows a command takes longer, unless it is lost
-_LOOK_SECONDS = 5.0  # between two looks at what plays or is recorded
+_LOOK_SECONDS = 5.0  # between two looks at what plays, rings or is recorded
 _NOT_FOUND = 404
 
 
@@ -39,6 +39,20 @@ async def learned(call: "Call", holds: Callable[[], bool], leg: Leg, seconds: fl
         return True
     await ask(call, leg)
     return await call.until(holds, seconds - soon)
+
+
+async def rung(call: "Call", is_settled: Callable[[], bool], leg: Leg, seconds: float) -> bool:
+    """As `call.until`, for a line that rings: Asterisk is asked each 5 s whether it was answered.
+
+    Else an answer whose event got lost would cost paid time until somebody looks.
+    """
+    left = seconds
+    while not await call.until(is_settled, min(left, _LOOK_SECONDS)):
+        left -= _LOOK_SECONDS
+        await ask(call, leg)
+        if left <= 0:
+            return is_settled()
+    return True
 
 
 async def played(
@@ -69,9 +83,14 @@ async def played(
     return playback_id in call.finished_playbacks
 
 
-async def recorded(call: "Call", name: str, seconds: float) -> None:
-    """Wait until a recording has ended, by itself or with its caller."""
+async def recorded(call: "Call", name: str, seconds: float, *, is_known: bool = True) -> None:
+    """Wait until a recording has ended, by itself or with its caller.
+
+    Without `is_known` there may be none.
+    """
     left = seconds
+    if not is_known and await _has_ended(call, name):
+        return
 
     def is_over() -> bool:
         return name in call.finished_recordings or call.a_leg.is_gone

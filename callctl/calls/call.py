@@ -20,6 +20,7 @@ from callctl import clock
 from callctl.ari import models
 from callctl.ari.client import AriClient
 from callctl.calls import asking, releasing
+from callctl.calls.call_bridge import CallBridge
 from callctl.calls.call_clock import CallClock
 from callctl.calls.caller_id import CallerIdPresented
 from callctl.calls.charged_time import ChargeBegin, charge_begin, charged_milliseconds
@@ -32,7 +33,6 @@ from callctl.calls.timers import SECONDS_MAX, are_timed, set_timers
 from callctl.calls.whisper import Whispers
 from callctl.errors import AriError, AriUnavailable, HandedOver, HungUp
 from callctl.values.hangup import Disposition, HangupCause
-from callctl.values.ids import bridge_id
 from callctl.values.phone_number import PhoneNumber
 
 _ANSWER_SECONDS_MAX = 5.0  # from our answer to the event that tells of it
@@ -64,19 +64,18 @@ class Call:
     finished_playbacks: set[str] = field(default_factory=set)
     finished_recordings: dict[str, float | None] = field(default_factory=dict)  # name -> seconds
     clock: CallClock = field(init=False)
+    bridge: CallBridge = field(init=False)
     prompts: Prompts = field(init=False)
     dialling: Dialling = field(init=False)
     _recorder: Recorder = field(init=False)
     _pulse: asyncio.Event = field(default_factory=asyncio.Event)
-    has_bridge: bool = False  # it was made, or may have been
-    _in_bridge: set[str] = field(default_factory=set)  # channel ids that were put into it
     whispers: Whispers = field(init=False)
 
     def __post_init__(self) -> None:
         """Begin with the caller's leg."""
         self.legs.append(self.a_leg)
         self.clock = CallClock.since(self.a_leg.setup_at, self.ari.clock)
-        self.prompts, self.dialling = Prompts(self), Dialling(self)
+        self.bridge, self.prompts, self.dialling = CallBridge(self), Prompts(self), Dialling(self)
         self._recorder, self.whispers = Recorder(self), Whispers(self)
 
     # -- events
@@ -126,7 +125,7 @@ class Call:
             raise AriUnavailable("Asterisk did not answer the caller in time")
         if self.a_leg.is_gone:
             raise HungUp
-        await self.enter_bridge()
+        await self.bridge.enter()
 
     async def play(
         self, prompts: str | Sequence[str], language: str, *, stop_keys: str = ""
@@ -210,13 +209,13 @@ class Call:
     async def connect(self, leg: Leg) -> None:
         """Join the caller and a line that took the call; the caller's leg is answered by this."""
         await self.prompts.stop()
-        if not self.is_in_bridge(leg):
+        if not self.bridge.has(leg):
             if leg.is_gone:  # before the caller could be joined
                 return
             if self.a_leg.answered_at is None:
                 await self._answered(lambda: self.is_over(leg))
             try:
-                await self.enter_bridge(leg)
+                await self.bridge.enter(leg)
             except AriError:
                 leg.is_taken, leg.gave_up_as = False, Disposition.FAILED  # they never talked
                 raise
@@ -251,6 +250,13 @@ class Call:
         return await self._recorder.message(
             name, seconds_max=seconds_max, silence_seconds=silence_seconds
         )
+
+    async def go_on_recording(self, name: str, *, seconds_max: int) -> None:
+        """Wait for the end of a message that an earlier run of the switch records, if it does.
+
+        Raises HungUp when the caller goes first.
+        """
+        await self._recorder.go_on(name, seconds_max=seconds_max)
 
     # -- verbs: paid time
 
@@ -348,7 +354,10 @@ class Call:
 
         with suppress(AriUnavailable):
             await self.meanwhile(self.ari.channels.answer(self.a_leg.channel_id), is_settled)
-        return await asking.learned(self, is_settled, self.a_leg, _ANSWER_SECONDS_MAX)
+        is_known = await asking.learned(self, is_settled, self.a_leg, _ANSWER_SECONDS_MAX)
+        if self.a_leg.is_gone and self.a_leg.answered_at is None:
+            await asking.ask(self, self.a_leg)  # he may have talked, and his answer got lost
+        return is_known
 
     async def present(self) -> None:
         """Replace a hostile caller id before it goes out to a line; at most once."""
@@ -357,41 +366,6 @@ class Call:
             await self.ari.channels.set_channel_var(channel, "CALLERID(num)", shown.number)
             await self.ari.channels.set_channel_var(channel, "CALLERID(name)", shown.name)
             self.presented = None
-
-    @property
-    def is_bridged(self) -> bool:
-        """Whether the caller is in the call's bridge."""
-        return self.a_leg.channel_id in self._in_bridge
-
-    def is_in_bridge(self, leg: Leg) -> bool:
-        """Whether a leg was put into the call's bridge."""
-        return leg.channel_id in self._in_bridge
-
-    async def enter_bridge(self, leg: Leg | None = None) -> None:
-        """Put a line's leg, and with the first one the caller's, into the call's bridge."""
-        entering = [] if leg is None else [leg.channel_id]
-        if not self.is_bridged:
-            entering.insert(0, self.a_leg.channel_id)
-        if not entering:
-            return
-        try:
-            await self._join(entering)
-        except AriUnavailable:  # what of it was done is as well if done again
-            await self._join(entering)
-
-    async def _join(self, entering: list[str]) -> None:
-        own = bridge_id(self.call_id)
-        if not self.is_bridged:
-            self.has_bridge = True
-            await self.ari.bridges.create(own, bridge_type="mixing")
-        await self.ari.bridges.add_channel(own, entering)
-        self._in_bridge.update(entering)
-
-    def take_up_bridge(self) -> None:
-        """An earlier run of the switch put the legs into the bridge, and may have left music on."""
-        self.has_bridge = True
-        self._in_bridge.update(leg.channel_id for leg in self.parties)
-        self.prompts.inherit()
 
 
 def _log_failure(task: asyncio.Task[Any]) -> None:

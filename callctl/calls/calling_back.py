@@ -39,7 +39,7 @@ async def ring_caller(call: "Call", line: Leg, caller: CallerToRing) -> None:
     try:
         await _create(call, line, caller)
         if a_leg.gave_up_as is None and not call.is_over(line):
-            await call.enter_bridge(line)
+            await call.bridge.enter(line)
             await _ring(call, line, caller.ring_seconds)
     except HungUp:
         a_leg.cause = a_leg.cause or HangupCause.NORMAL
@@ -85,7 +85,7 @@ async def _ring(call: "Call", line: Leg, ring_seconds: int) -> None:
 
 async def tell_line(call: "Call", line: Leg, prompts: str | Sequence[str], language: str) -> None:
     """Play to the line, which is alone in the bridge."""
-    if line.is_gone or not call.is_in_bridge(line):
+    if line.is_gone or not call.bridge.has(line):
         return
     names = [prompts] if isinstance(prompts, str) else prompts
     playback_id = f"p{new_id().hex}"

@@ -56,7 +56,7 @@ class Dialling:
             await call.present()  # before the bridge tells the line who calls
             await self._create(leg, line)
             if is_alone and is_quiet and line.is_taken_by_answer:
-                await call.enter_bridge(leg)
+                await call.bridge.enter(leg)
         except HungUp:
             leg.cause = leg.cause or HangupCause.NORMAL
         except AriRefused:  # no such trunk: there is no channel whose end could be waited for
@@ -74,7 +74,7 @@ class Dialling:
         if line.leg_id not in self._prepared:
             await self.prepare(line)
         leg = self._prepared.pop(line.leg_id)
-        if not (call.is_in_bridge(leg) or leg.gave_up_as or leg.is_gone):
+        if not (call.bridge.has(leg) or leg.gave_up_as or leg.is_gone):
             await call.prompts.let_ring()
         await self._attempt(leg, line)
         if call.a_leg.is_gone:
@@ -143,7 +143,10 @@ class Dialling:
 
     async def _create(self, leg: Leg, line: LineToRing) -> None:
         call = self._call
-        variables = {"TIMEOUT(absolute)": str(line.seconds_max + BIRTH_MARGIN_SECONDS)}
+        variables = {
+            "TIMEOUT(absolute)": str(line.seconds_max + BIRTH_MARGIN_SECONDS),
+            "CHANNEL(userfield)": str(call.call_id),  # for Asterisk's own record
+        }
         if not call.has_caller:  # what it shows as caller, and as what it is shown to him later
             variables["CONNECTEDLINE(num)"] = call.caller.dial_digits
             variables["CALLERID(num)"] = call.dialled.dial_digits
@@ -196,9 +199,8 @@ class Dialling:
             if not await asking.rings(call, leg):
                 _give_up(leg)
                 return
-        if not await call.until(is_settled, ring_seconds):
-            await asking.ask(call, leg)  # its answer may have got lost
-        elif leg.answered_at is None and self._may_have_talked(leg):
+        is_told = await asking.rung(call, is_settled, leg, ring_seconds)
+        if is_told and leg.answered_at is None and self._may_have_talked(leg):
             await asking.ask(call, call.a_leg)
             await asking.ask(call, leg)
         if not is_settled():

@@ -180,7 +180,7 @@ class Prompts:
 
     async def _begin(self, media: list[str], playback_id: str, language: str) -> None:
         call = self._call
-        if call.is_bridged:
+        if call.bridge.has_caller:
             await call.ari.bridges.play(
                 bridge_id(call.call_id), media=media, playback_id=playback_id, lang=language
             )

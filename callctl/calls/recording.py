@@ -45,6 +45,7 @@ class Recorder:
             raise HungUp
         await call.prompts.stop()
         call.clear_digits()
+        call.finished_recordings.pop(name, None)  # an earlier run of the switch had not begun
         await call.ari.bridges.record(
             bridge_id(call.call_id),
             name=name,
@@ -56,6 +57,13 @@ class Recorder:
         seconds = await self._end(name)
         call.clear_digits()
         return seconds or 0.0
+
+    async def go_on(self, name: str, *, seconds_max: int) -> None:
+        """Wait for the end of a message that was begun before we had the call."""
+        call = self._call
+        await asking.recorded(call, name, seconds_max + _END_SECONDS_MAX, is_known=False)
+        if call.a_leg.is_gone:
+            raise HungUp
 
     async def _end(self, name: str) -> float | None:
         call = self._call

@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING
 from callctl.calls import asking
 from callctl.errors import AriError
 from callctl.values.hangup import HangupCause
-from callctl.values.ids import bridge_id
 
 if TYPE_CHECKING:
     from callctl.calls.call import Call
 
-_GOING_SECONDS_MAX = 0.5  # a leg that says that it goes is told to once more after this
+_GOING_SECONDS_MAX = 0.5  # then a leg is hung up once more; without its bridge it would live on
 _END_SECONDS_MAX = 5.0  # from our hang-up to ChannelDestroyed
 
 
@@ -30,15 +29,12 @@ async def release(call: "Call") -> None:
     await call.dialling.ended(_END_SECONDS_MAX)
     if not await _all_destroyed(call, _GOING_SECONDS_MAX):
         for leg in call.legs:
-            if leg.destroyed_at is None:  # a CANCEL that crossed our answer leaves it behind
+            if leg.destroyed_at is None:  # the first hang-up failed, or nobody told of its end
                 with suppress(AriError):
                     await call.ari.channels.hangup(leg.channel_id)
                 await asking.ask(call, leg)
         await _all_destroyed(call, _END_SECONDS_MAX)
-    if call.has_bridge:
-        call.has_bridge = False
-        with suppress(AriError):  # it is empty and holds nothing
-            await call.ari.bridges.destroy(bridge_id(call.call_id))
+    await call.bridge.remove()
 
 
 async def _all_destroyed(call: "Call", seconds: float) -> bool:

@@ -1,8 +1,9 @@
 """Asterisk's own record of answers and hang-ups; read by audit and by recovery.
 
 The file is the one that asterisk-conf/cel_custom.conf describes: a line is
-EVENT,seconds since 1970,channel id,linked id,channel name,more with EVENT ANSWER or HANGUP; of a
-hang-up, `more` is JSON that tells its cause.
+EVENT,seconds since 1970,channel id,linked id,call id,channel name,more with EVENT ANSWER or
+HANGUP; of a hang-up, `more` is JSON that tells its cause. Ids of channels may repeat once Asterisk
+was restarted, those of calls never do; a line without a call's id is taken by its channel's.
 """
 
 import re
@@ -10,19 +11,25 @@ from collections.abc import Iterator
 from os import SEEK_END
 from pathlib import Path
 from typing import NamedTuple
+from uuid import UUID
 
 from callctl.errors import InvalidInput
 
 _EVENTS = {"ANSWER": True, "HANGUP": False}
 _MICROS_DIGITS = 6
+_UUID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _CAUSE = re.compile(r'"hangupcause"+:(\d{1,3})')
 
 
 class Event(NamedTuple):
-    """A line; `linked_id` is the channel with which the channel's call began, "" if not told."""
+    """A line; `linked_id` is the channel with which the channel's call began, "" if not told.
+
+    `call_id` is None in a line of a dialplan that does not tell it.
+    """
 
     channel_id: str
     linked_id: str
+    call_id: UUID | None
     is_answer: bool
     at_micros: int  # since 1970
 
@@ -61,4 +68,10 @@ def _event(line: str, path: Path, number: int) -> Event:
             f"{path}: line {number} is no answer or hang-up of Asterisk's: the file must be written"
             " as asterisk-conf/cel_custom.conf says"
         )
-    return Event(channel_id, rest.partition(",")[0], _EVENTS[event], int(seconds + micros))
+    linked_id, _, rest = rest.partition(",")
+    call_id = _call_id(rest.partition(",")[0])
+    return Event(channel_id, linked_id, call_id, _EVENTS[event], int(seconds + micros))
+
+
+def _call_id(text: str) -> UUID | None:
+    return UUID(text) if _UUID.fullmatch(text) else None

@@ -110,7 +110,9 @@ class Record:
     group_name: str | None = None  # the group whose lines ring, or whose queue he waits in
     is_vip: bool = False
     queued_at: datetime | None = None  # when he entered the queue that he waits in
+    target: str = ""  # where routing has sent the call: "menu:main"
     attempt_count: int = 0  # lines rung; names their legs
+    attempts: dict[str, str] = field(default_factory=dict)  # line's name by the id of its leg
     dialled_text: str = ""  # as the caller dialled it: hostile text
     diverted_from: PhoneNumber | None = None  # who sent the call on to us (RFC 5806)
 
@@ -147,7 +149,7 @@ class LiveCall:
     direction: str
     group_name: str | None
     begun_at: datetime | None  # the caller was answered
-    memory: dict[str, Any] | None  # what lets a later run of the switch go on with it
+    memory: dict[str, Any]  # what lets a later run of the switch go on with it
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Makes a call again of a live call's row, to go on with it: who talks, who waits in a queue.
+"""Makes a call again of a live call's row, to go on with it: of everybody who was answered.
 
 Channels, bridge and timers outlived the run of the switch that had the call. Used by recovery.
 """
@@ -20,6 +20,7 @@ from callctl.flows.desk import Desk
 from callctl.values.ids import is_leg_channel
 from callctl.values.phone_number import PhoneNumber
 
+_JOINED = frozenset({Stage.QUEUED, Stage.TALKING})
 Register = Callable[[str, Call, Leg], None]
 
 
@@ -37,14 +38,15 @@ class Adopted:
 class Adopter:
     """Adopts calls without asking anybody: all that it takes to know was read before, for all.
 
-    `alive` are Asterisk's channels by id, `witness` knows when others ended, `held` is what
-    read_held has found of their money.
+    `alive` are Asterisk's channels by id, `bridged` those that are in a bridge, `witness` knows
+    when others ended, `held` is what read_held has found of their money.
     """
 
     ari: AriClient
     desk: Desk
     register: Register
     alive: Mapping[str, models.Channel]
+    bridged: frozenset[str]
     witness: Witness
     held: Mapping[uuid.UUID, Any]
     _by_call: dict[str, list[str]] = field(default_factory=dict)
@@ -64,10 +66,10 @@ class Adopter:
         return self.held.get(uuid.UUID(charge["reservation_id"]))
 
     def adopt(self, row: Any) -> Adopted | None:
-        """The call of a live row; None when it can't go on: stage, money, number, all gone."""
+        """The call of a live row; None when it can't go on: unanswered, or number or money gone."""
         did = self.desk.directory().dids.get(row["did"])
         remembered = row["memory"]
-        if did is None or remembered is None or row["stage"] not in memory.LASTING:
+        if did is None or remembered is None:
             return None
         clock = CallClock.recalled(remembered["clock"], self.ari.clock)
         legs = memory.recall_legs(remembered, clock)
@@ -77,6 +79,9 @@ class Adopter:
         for leg in legs:
             self._see(leg, clock)
         call = self._call(row, legs, clock)
+        self._take(call, did)
+        if not self._goes_on(row, call):
+            return None
         talking = {str(leg.leg_id) for leg in call.parties}
         own = [one for one in row["charges"] if one["leg_id"] in talking]
         bound = Biller(self.desk.limits, did, row["setup_at"]).seconds_max
@@ -100,8 +105,42 @@ class Adopter:
         call.clock = clock
         call.is_charged_from_answer = row["memory"]["is_menu"]
         call.is_callback = row["direction"] == Direction.CALLBACK
-        call.take_up_bridge()
+        call.bridge.take_up(leg for leg in legs if leg.channel_id in self.bridged)
+        call.prompts.inherit()
         return call
+
+    def _goes_on(self, row: Any, call: Call) -> bool:
+        """Whether the call may be taken up: an answered caller is there, or it is known till when.
+
+        Not a callback whose caller still rings.
+        """
+        if row["stage"] in _JOINED:
+            return True
+        is_talk = call.b_leg is not None
+        is_answered = call.a_leg.answered_at is not None and (is_talk or not call.is_callback)
+        return is_answered and not call.is_over(call.b_leg or call.a_leg)
+
+    def _take(self, call: Call, did: Did) -> None:
+        """Find the line that took the call, if the row was not told any more; or that none did.
+
+        A line takes a call by its answer, or when it is put into the bridge with the caller; who
+        was not answered before is answered by it.
+        """
+        if call.a_leg.answered_at is None or call.b_leg is not None or call.is_callback:
+            return
+        is_by_line = not call.is_charged_from_answer
+        answered = [
+            leg for leg in call.legs[1:] if leg.answered_at and leg.channel_id in self.alive
+        ]
+        for leg in sorted(answered, key=lambda one: not call.bridge.has(one)):
+            line = did.answering.lines.get(leg.line or "")
+            is_told = line is not None and (line.confirm_key is not None or line.is_announced)
+            if is_by_line or call.bridge.has(leg) or not is_told:
+                leg.is_taken = True
+                if is_told:
+                    leg.taken_at = call.a_leg.answered_at if is_by_line else call.clock.now()
+                return
+        call.is_charged_from_answer = True
 
     def _is_known(self, leg: Leg) -> bool:
         """Whether the leg lives, or it is known when it ended: else nothing later is proven."""
@@ -110,7 +149,7 @@ class Adopter:
     def _untold_lines(self, row: Any, legs: list[Leg], clock: CallClock) -> list[Leg]:
         """The legs of lines that rang, or answered, and of which the row was not told any more."""
         known = {leg.channel_id for leg in legs}
-        lived = self.channels_of(row["call_id"])
+        lived, lines = self.channels_of(row["call_id"]), row["memory"].get("attempts", {})
         answered = self.witness.answered_with(row["a_channel_id"])
         return [
             Leg(
@@ -118,7 +157,7 @@ class Adopter:
                 channel_id=one,
                 side="b",
                 number="",
-                line=row["line"],
+                line=lines.get(str(uuid.UUID(one[1:])), row["line"]),
                 setup_at=self.witness.answered_at(one) or clock.now(),
                 is_in_stasis=True,
                 is_rung=True,

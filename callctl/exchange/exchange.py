@@ -10,26 +10,24 @@ from pathlib import Path
 
 import structlog
 
-from callctl import clock
 from callctl.ari import models
 from callctl.ari.client import AriClient
 from callctl.calls import Call, CallerIdPresented, Leg
 from callctl.cdr import Cdr, Record, Stage
 from callctl.charging import Resumed
-from callctl.errors import AriError, CallctlError, DatabaseUnavailable, HandedOver, HungUp
+from callctl.errors import AriError, CallctlError, HandedOver, HungUp
 from callctl.exchange.ending import build_cdr
 from callctl.exchange.reconciling import Inquiry
+from callctl.flows import memory
 from callctl.flows.desk import Desk
 from callctl.flows.feature import feature
 from callctl.flows.inbound import go_on, inbound
-from callctl.flows.memory import LASTING
 from callctl.values.hangup import HangupCause
 from callctl.values.ids import bridge_id, derived_id
 from callctl.values.phone_number import PhoneNumber
 
 Script = Callable[[Call, Desk, Record], Awaitable[None]]
 _SCRIPTS: dict[str, Script] = {"inbound": inbound, "feature": feature}  # by Stasis()'s first word
-_RETRY_SECONDS, _CDR_SECONDS_MAX = 1.0, 86_400.0
 _LATE = timedelta(seconds=2)  # after which a new caller is refused: overload, or a stopped switch
 _ENDED_MAX = 20_000  # two minutes of 150 calls a second
 _log = structlog.get_logger()
@@ -38,7 +36,8 @@ _log = structlog.get_logger()
 class Exchange:
     """All calls of this switch. `calls_max` bounds how many live at once.
 
-    `on_ended` is told each call's CDR, and must return at once.
+    `on_ended` is told each call's CDR, and must return at once; `write_cdr` returns once it is
+    durable, and raises nothing.
     """
 
     def __init__(
@@ -49,12 +48,14 @@ class Exchange:
         calls_max: int,
         on_ended: Callable[[Cdr], None] = lambda _: None,
         legs_path: Path | None = None,
+        write_cdr: Callable[[Cdr], Awaitable[None]] | None = None,
     ) -> None:
         self._ari = ari
         self.inquiry = Inquiry(ari, legs_path)
         self._desk = desk
         self._calls_max = calls_max
         self._on_ended = on_ended
+        self._write_cdr = write_cdr or desk.journal.write
         self._legs: dict[str, tuple[Call, Leg]] = {}  # by channel id
         self._bridges: dict[str, Call] = {}  # by bridge id
         self._records: dict[uuid.UUID, Record] = {}  # by call id
@@ -76,7 +77,7 @@ class Exchange:
         known = self._legs.get(channel.id)
         if known is not None and _is_another_call(event, known[0]):
             call, leg = known  # of before: Asterisk was restarted and counts from the beginning
-            leg.lose(call.clock.moment(event.timestamp, asterisk).at)
+            leg.lose(self.inquiry.proven(call).at)
             call.wake()
             known = None
         if known is not None:
@@ -152,18 +153,20 @@ class Exchange:
     async def drain(self, seconds: float, *, hands_over: bool = False) -> None:
         """Take no more calls, hang up those that live, and see them ended and settled.
 
-        With `hands_over` those that talk or wait in a queue go on, for the next run of the switch.
+        With `hands_over` those that were answered go on, for the next run of the switch.
         """
         self._is_draining = True
         for call in {id(call): call for call, _ in self._legs.values()}.values():
             record = self._records.get(call.call_id)
-            if hands_over and record is not None and record.stage in LASTING:
+            if call.is_handed_over:  # another switch may have it already
+                continue
+            if hands_over and record is not None and memory.lasts(call, record):
                 call.is_handed_over = True
                 call.wake()
                 continue
             call.is_drained = True
             with suppress(AriError, HungUp):
-                await call.hang_up(call.a_leg, HangupCause.TEMPORARY_FAILURE)
+                await call.hang_up(call.a_leg, HangupCause.SWITCH_CONGESTION)  # SIP 503
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=seconds)
 
@@ -180,7 +183,8 @@ class Exchange:
             return
         self.adopted_count += 1
         for leg in call.legs:
-            self.register(leg.channel_id, call, leg)
+            if leg.destroyed_at is None:  # else its id may be another call's now
+                self.register(leg.channel_id, call, leg)
 
         async def script(call: Call, desk: Desk, record: Record) -> None:
             await go_on(call, desk, record, resumed)
@@ -299,23 +303,6 @@ class Exchange:
         if len(self._ended) > _ENDED_MAX:
             del self._ended[next(iter(self._ended))]
 
-    async def _write(self, cdr: Cdr) -> None:
-        """Write the CDR, however long PostgreSQL is away."""
-        give_up_at = clock.monotonic() + _CDR_SECONDS_MAX
-        while True:
-            try:
-                await self._desk.journal.write(cdr)
-            except DatabaseUnavailable as error:
-                if self._is_draining or clock.monotonic() > give_up_at:
-                    _log.error("cdr_not_written", error=str(error), cdr=repr(cdr))
-                    return
-                await clock.sleep(_RETRY_SECONDS)
-            except CallctlError as error:
-                _log.error("cdr_not_written", error=str(error), cdr=repr(cdr))
-                return
-            else:
-                return
-
     async def _end(self, call: Call, record: Record) -> None:
         """Always, once: no channel left, one CDR, one log line."""
         await call.release()
@@ -325,7 +312,7 @@ class Exchange:
             record.note("clock", matched=True, why=why)
         cdr = build_cdr(call, record)
         self._on_ended(cdr)
-        await self._write(cdr)
+        await self._write_cdr(cdr)
         _log.info(
             "call_ended",
             did=cdr.did,

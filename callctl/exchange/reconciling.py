@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Iterable
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
+from uuid import UUID
 
 import structlog
 
@@ -63,7 +64,7 @@ class Inquiry:
         """Look at one leg, of which no event has come in time."""
         channel = None
         try:
-            channel = await self._ari.channels.get(leg.channel_id)
+            channel = _of(call, await self._ari.channels.get(leg.channel_id))
         except HungUp:
             pass
         except AriError as error:
@@ -84,14 +85,14 @@ class Inquiry:
             if channel is not None:
                 leg.see(channel, _now(call))
             elif leg.destroyed_at is None:
-                end = self._moment(call, witness.hung_up_at(leg.channel_id)) or self._proven(call)
+                end = self._moment(call, witness.hung_up_at(leg.channel_id)) or self.proven(call)
                 leg.lose(end.at, witness.cause(leg.channel_id))
             _log.warning("event_missed", leg=leg.channel_id, is_gone=channel is None)
             call.wake()
 
     async def _witness(self, untold: Iterable[Seen]) -> Witness:
         gone = {one.leg.channel_id for one in untold if one.channel is None}
-        ids = gone | {one.leg.channel_id for one in untold}
+        ids = {(one.leg.channel_id, one.call.call_id) for one in untold}
         witness = Witness()
         for _ in range(_RECORD_TRIES if self._legs_path is not None else 0):
             witness = await asyncio.to_thread(
@@ -105,7 +106,8 @@ class Inquiry:
     def _moment(self, call: Call, at: datetime | None) -> Moment | None:
         return None if at is None else call.clock.moment(at, self._ari.clock)
 
-    def _proven(self, call: Call) -> Moment:
+    def proven(self, call: Call) -> Moment:
+        """Until when all is known of the call's legs."""
         return Moment(
             call.clock.now() - timedelta(seconds=clock.monotonic() - self.known_until),
             self.known_until,
@@ -193,7 +195,7 @@ class Reconciler:
         """
         if self._is_first:
             _log.warning("channel_left_over", channel=channel.id)
-            cause = HangupCause.TEMPORARY_FAILURE
+            cause = HangupCause.SWITCH_CONGESTION
             await self._try(self._ari.channels.hangup(channel.id, reason_code=cause))
             return
         app, *words = channel.dialplan.app_data.split(",")
@@ -213,10 +215,19 @@ class Reconciler:
             _log.warning("leftover_not_ended", error=str(error))  # the next round comes
 
 
+def is_of(channel: models.Channel, call_id: UUID) -> bool:
+    """Whether a channel in our application is of this call, as Stasis() says.
+
+    Another call may have the same channel id: Asterisk was restarted, and counts anew.
+    """
+    own = channel.dialplan.app_data.split(",")[2:]
+    return own[:1] in ([], [str(call_id)])
+
+
 def _of(call: Call, channel: models.Channel | None) -> models.Channel | None:
-    """Not the channel of another call, of the same id: Asterisk was restarted, and counts anew."""
-    words = [] if channel is None else channel.dialplan.app_data.split(",")[2:]
-    return None if words and words[0] != str(call.call_id) else channel
+    if channel is None or channel.dialplan.app_name != "Stasis":
+        return channel
+    return channel if is_of(channel, call.call_id) else None
 
 
 def _now(call: Call) -> Moment:

@@ -1,23 +1,27 @@
 """Takes up or ends what an earlier run of the switch left behind: calls, their money, their rows.
 
-Run by app at the first connect to Asterisk, before this run's calls are many. Who talks goes on
-talking, who waits in a queue goes on waiting. Other calls are hung up. What is gone is charged as
-far as it is proven: to where Asterisk's own record says it ended, else to what was posted.
+Run by app at the first connect to Asterisk, before this run's calls are many. Everybody who was
+answered goes on: talking, waiting, or from where he was in the routing. Other calls are hung up.
+What is gone is charged as far as it is proven: to where Asterisk's own record says it ended, else
+to what was posted.
 """
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
+from uuid import UUID
 
 import structlog
 
 from callctl import clock
 from callctl.ari.client import AriClient
-from callctl.cdr import Stage
+from callctl.ari.models import Channel
 from callctl.charging import Role, read_held
 from callctl.charging.abandoned import (
     release_count,
@@ -29,6 +33,7 @@ from callctl.db.queries import queries
 from callctl.errors import DatabaseUnavailable
 from callctl.exchange.adoption import Adopted, Adopter
 from callctl.exchange.exchange import Exchange
+from callctl.exchange.reconciling import is_of
 from callctl.exchange.remains import Remains
 from callctl.exchange.witness import Witness
 from callctl.flows.desk import Desk
@@ -83,41 +88,48 @@ class Recovery:
 
     async def _recover(self) -> None:
         if self._rows:
-            adopter, rests = await self._adopter(self._rows), []
-            await self._release_rung(self._rows)
-            rows, self._rows = self._rows, []
-            for row in rows:
-                with _logged(row):
-                    rests.append(self._finish(row, self._adopt(row, adopter)))
+            adopter = await self._adopter(self._rows)
+            found = [(row, self._adopted(row, adopter)) for row in self._rows]
+            await self._release_rung(found)
+            self._rows = []
+            rests = [self._finish(row, self._go_on(row, one, adopter)) for row, one in found]
             await asyncio.gather(*rests)
         await release_unclaimed(self._desk.teller, self._unclaimed)
         self._unclaimed = []
 
-    async def _release_rung(self, rows: Sequence[Any]) -> None:
-        """The lines that rang for those who wait have hung up by now; before they ring anew."""
-        waiting = [row["call_id"] for row in rows if row["stage"] == Stage.QUEUED]
+    async def _release_rung(self, found: Sequence[tuple[Any, Adopted | None]]) -> None:
+        """The lines that rang for those who go on are hung up; before they ring anew."""
+        waiting = [row["call_id"] for row, one in found if one and one.call.b_leg is None]
         if waiting:
             await self._desk.lines.release_seats(waiting)
 
     async def _adopter(self, rows: Sequence[Any]) -> Adopter:
-        alive = {channel.id: channel for channel in await self._ari.channels.list()}
+        alive = _alive(await self._ari.channels.list(), rows)
+        bridges = await self._ari.bridges.list()
+        bridged = frozenset(chain.from_iterable(bridge.channels for bridge in bridges))
         witness, held = await asyncio.gather(
             asyncio.to_thread(self._witness, rows, alive),
             read_held(self._database, (one for row in rows for one in row["charges"])),
         )
-        return Adopter(self._ari, self._desk, self._exchange.register, alive, witness, held)
+        register = self._exchange.register
+        return Adopter(self._ari, self._desk, register, alive, bridged, witness, held)
 
     def _witness(self, rows: Sequence[Any], alive: Mapping[str, Any]) -> Witness:
         """What Asterisk's record has of these calls; all of it is read if its end is not enough."""
-        ids = {one for row in rows for one in _channel_ids(row)}
+        ids = {(one, row["call_id"]) for row in rows for one in _channel_ids(row)}
         witness = Witness.read(self._legs_path, ids, last_bytes=_LAST_BYTES)
-        if all(one in alive or witness.hung_up_at(one) is not None for one in ids):
+        if all(one in alive or witness.hung_up_at(one) is not None for one, _ in ids):
             return witness
         return Witness.read(self._legs_path, ids)
 
-    def _adopt(self, row: Any, adopter: Adopter) -> _Rest:
-        """Go on with the call if that can be; the rest is to be ended."""
-        adopted = adopter.adopt(row)
+    def _adopted(self, row: Any, adopter: Adopter) -> Adopted | None:
+        """The call, if it can go on."""
+        with _logged(row):
+            return adopter.adopt(row)
+        return None
+
+    def _go_on(self, row: Any, adopted: Adopted | None, adopter: Adopter) -> _Rest:
+        """Go on with the call, if it can; the rest is to be ended."""
         if adopted is None:
             return partial(self._end, row, adopter)
         self._exchange.adopt(adopted.call, adopted.record, adopted.resumed)
@@ -149,8 +161,8 @@ class Recovery:
 
     async def _end(self, row: Any, adopter: Adopter) -> None:
         ours = [one for one in _channel_ids(row) if one in adopter.alive]
-        for channel_id in ours:
-            await self._ari.channels.hangup(channel_id, reason_code=HangupCause.TEMPORARY_FAILURE)
+        for channel_id in ours:  # SIP 503 to who was not answered: others may serve him
+            await self._ari.channels.hangup(channel_id, reason_code=HangupCause.SWITCH_CONGESTION)
         await self._hang_up_strangers(row, adopter, ours)
         await self._ari.bridges.destroy(bridge_id(row["call_id"]))
         await self._desk.lines.release_seats([row["call_id"]])
@@ -178,6 +190,19 @@ def _logged(row: Any) -> Iterator[None]:
         yield
     except Exception:  # noqa: BLE001 - whatever it is, the others go on
         _log.exception("call_not_recovered", call_id=str(row["call_id"]))
+
+
+def _alive(channels: Sequence[Channel], rows: Sequence[Any]) -> dict[str, Channel]:
+    """The channels by id, but for those of later calls that have the ids of these calls'."""
+    calls = defaultdict[str, list[UUID]](list)
+    for row in rows:
+        for one in _channel_ids(row):
+            calls[one].append(row["call_id"])
+    return {
+        channel.id: channel
+        for channel in channels
+        if channel.id not in calls or any(is_of(channel, one) for one in calls[channel.id])
+    }
 
 
 def _channel_ids(row: Any) -> list[str]:

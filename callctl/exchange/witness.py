@@ -1,11 +1,13 @@
 """What nobody of us saw of channels, from Asterisk's own record; used by recovery and inquiry.
 
-The file is the one that asterisk-conf/cel_custom.conf describes. Without it nothing is known.
+The file is the one that asterisk-conf/cel_custom.conf describes. Without it nothing is known. What
+it has of another call on a channel of the same id, before or after a restart, is not told.
 """
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
+from uuid import UUID
 
 import structlog
 
@@ -28,18 +30,24 @@ class Witness:
 
     @classmethod
     def read(
-        cls, path: Path | None, channel_ids: Iterable[str], *, last_bytes: int | None = None
+        cls,
+        path: Path | None,
+        channels: Iterable[tuple[str, UUID]],
+        *,
+        last_bytes: int | None = None,
     ) -> "Witness":
-        """Look the channels up in the file, or in its last so many bytes.
+        """Look the channels, each with its call's id, up in the file, or in its last so many bytes.
 
-        What is wrong with it is logged, and tells nothing.
+        What is wrong with it is logged, and tells nothing; nor does it tell of a channel id that
+        two of the calls have.
         """
-        wanted, witness = set(channel_ids), cls()
+        wanted, witness = _calls(channels), cls()
         if path is None or not wanted:
             return witness
         try:
             for event, cause in read_latest(path, last_bytes):
-                if event.channel_id in wanted or event.linked_id in wanted:
+                call_id = wanted.get(event.channel_id) or wanted.get(event.linked_id)
+                if call_id is not None and event.call_id in {None, call_id}:
                     witness._take(event, cause)
         except (OSError, InvalidInput) as error:
             _log.warning("asterisk_record_unread", error=str(error))
@@ -70,3 +78,12 @@ class Witness:
     def hung_up_at(self, channel_id: str) -> datetime | None:
         """When Asterisk says that the channel hung up; None when it does not."""
         return self._hung_up.get(channel_id)
+
+
+def _calls(channels: Iterable[tuple[str, UUID]]) -> dict[str, UUID]:
+    """The calls by the ids of their channels, but for those that repeat."""
+    calls, doubtful = dict[str, UUID](), set[str]()
+    for channel_id, call_id in channels:
+        if calls.setdefault(channel_id, call_id) != call_id:
+            doubtful.add(channel_id)
+    return {one: call_id for one, call_id in calls.items() if one not in doubtful}

@@ -5,12 +5,12 @@ of it: until a line talks or the call is over. Before a step that needs the call
 answered, and charged from then on (ambiguity 22).
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from callctl.calls import Call, Leg
-from callctl.cdr import Record, Stage
+from callctl.cdr import LiveCall, Record, Stage
 from callctl.charging import Biller, Charge
+from callctl.directory.answering_fields import read_target
 from callctl.directory.models import Did
 from callctl.flows import callback as callbacks
 from callctl.flows import ending, menu, recorded, ringing, voicemail, waiting
@@ -72,24 +72,65 @@ class Conversation:
     def enter(self, stage: Stage, group_name: str | None = None) -> None:
         """Note how far the call has got."""
         self.record.stage, self.record.group_name = stage, group_name
-        self.desk.note(live_call(self.call, self.record, self.charge))
+        self.note()
+
+    def note(self) -> None:
+        """Keep the live call's row current."""
+        self.desk.note(self._row())
+
+    async def keep(self) -> None:
+        """Have that row durable; while PostgreSQL is away the earlier one stands."""
+        await self.desk.keep(self._row())
+
+    def _row(self) -> LiveCall:
+        self.record.target = str(self.journey.target or "")
+        return live_call(self.call, self.record, self.charge)
 
     async def run(self, decision: Decision) -> None:
         """Take step after step from `decision` on, then talk."""
         found: Leg | Decision | None = decision
         if self.did.greeting is None:
-            found = await self._follow(decision, until=needs_answer)
+            found = await self._unanswered(decision)
         if isinstance(found, Decision):
             await self._answer()
             found = await self.paid_time.during(self._answered(found))
         if isinstance(found, Leg):
             await self.talk(found)
 
-    async def go_on(self, decision: Decision) -> None:
-        """As `run`, for a caller who was answered before."""
-        found = await self.paid_time.during(self._follow(decision, until=lambda _: False))
-        if isinstance(found, Leg):
-            await self.talk(found)
+    async def take_up(self) -> None:
+        """Go on where an earlier run of the switch was: talking, waiting, or at the last target.
+
+        What the caller was hearing there begins anew.
+        """
+        call = self.call
+        if call.b_leg is None:
+            self.begin(call.a_leg)
+            found = await self.paid_time.during(self._taken_up())
+            if found is not None:
+                await self.talk(found)
+            return
+        await ringing.take_up_seat(self, call.b_leg)
+        if self.record.stage is Stage.TALKING:
+            await self._keep_talking(call.b_leg)
+        else:
+            await self.talk(call.b_leg)
+
+    async def _taken_up(self) -> Leg | None:
+        record, stage = self.record, self.record.stage
+        group = self.did.answering.groups.get(record.group_name or "")
+        if stage is Stage.QUEUED and group is not None:
+            decision = self.journey.resume_waiting(group, self.facts())
+        else:
+            target = read_target(record.target) if record.target else None
+            decision = self.journey.resume(target, self.facts())
+        record.note_all(decision.trace)
+        if stage is Stage.VOICEMAIL and await voicemail.take_up(self, decision.step):
+            return None
+        if stage is not Stage.QUEUED:
+            await self.call.bridge.renew()
+        if stage is Stage.GREETING:
+            return await self._answered(decision)
+        return await self._follow(decision)
 
     async def ring(self, step: Ring) -> Leg | None:
         """Ring the step's lines; the one that takes the call, or None: see `last_cause`."""
@@ -106,7 +147,10 @@ class Conversation:
             self.begin(call.a_leg)
         self.begin(leg)
         await recorded.start(self, leg)
-        await self.paid_time.keep(lambda: call.is_over(leg))
+        await self._keep_talking(leg)
+
+    async def _keep_talking(self, leg: Leg) -> None:
+        await self.paid_time.keep(lambda: self.call.is_over(leg))
 
     def begin(self, leg: Leg) -> None:
         """Charge a leg from where its time begins."""
@@ -115,29 +159,41 @@ class Conversation:
             self.charge.begin([leg.leg_id], begin.monotonic, begin.at)
 
     async def _answer(self) -> None:
-        await self.call.answer()
-        self.call.is_charged_from_answer = True
-        self.begin(self.call.a_leg)
+        try:
+            await self.call.answer()
+        finally:  # who was answered pays for it, though he be gone already
+            self.call.is_charged_from_answer = self.call.a_leg.answered_at is not None
+            self.begin(self.call.a_leg)
 
-    async def _answered(self, decision: Decision) -> Leg | Decision | None:
+    async def _answered(self, decision: Decision) -> Leg | None:
         """The steps of an answered caller, after the number's greeting (A16)."""
         greeting = self.did.greeting
         if greeting is not None:
             self.enter(Stage.GREETING)
             keys = "0123456789*#" if greeting.is_barge_in else ""
             await self.call.play(greeting.prompt, self.language, stop_keys=keys)
-        return await self._follow(decision, until=lambda _: False)
+        return await self._follow(decision)
 
-    async def _follow(
-        self, decision: Decision, *, until: Callable[[Step], bool]
-    ) -> Leg | Decision | None:
-        """Take steps; a leg that took the call, None: it is over, or the decision to stop at."""
-        while not until(decision.step):
+    async def _unanswered(self, decision: Decision) -> Leg | Decision | None:
+        """The steps before the caller is answered; the decision that wants him to be, if any."""
+        while not needs_answer(decision.step):
             result = await self._take(decision.step)
             if result is None or isinstance(result, Leg):
                 return result
-            decision = self.journey.after(result, self.facts())
-            self.record.note_all(decision.trace)
+            decision = self._after(result)
+        return decision
+
+    async def _follow(self, decision: Decision) -> Leg | None:
+        """Take steps to the end; a leg that took the call, None: it is over."""
+        while True:
+            result = await self._take(decision.step)
+            if result is None or isinstance(result, Leg):
+                return result
+            decision = self._after(result)
+
+    def _after(self, outcome: Outcome) -> Decision:
+        decision = self.journey.after(outcome, self.facts())
+        self.record.note_all(decision.trace)
         return decision
 
     async def _take(self, step: Step) -> Leg | Outcome | None:

@@ -22,6 +22,7 @@ from callctl.charging import (
     Bill,
     Charge,
     CountedCall,
+    InDoubt,
     LegCost,
     LimitBook,
     Neighbours,
@@ -58,6 +59,7 @@ class Desk:
     teller: Teller
     limits: LimitBook
     neighbours: Neighbours
+    in_doubt: InDoubt
     journal: Journal
     policy: SlicePolicy
     lines: LineBook
@@ -101,7 +103,11 @@ class Desk:
         """
         tenant = _tenant(record)
         warnings = Warnings(tenant.warn_seconds)
-        charge = Charge(self.teller, self.policy, warnings, self.neighbours, on_news=call.wake)
+        charge = Charge(
+            *(self.teller, self.policy, warnings, self.neighbours),
+            in_doubt=self.in_doubt,
+            on_news=call.wake,
+        )
         if resumed is not None:
             began_at = resumed.began_at
             charge.resume(resumed, call.clock.monotonic_of(began_at) if began_at else None)
@@ -123,12 +129,18 @@ class Desk:
 
         While PostgreSQL is away the call gets no money, as if the ledger had not answered.
         """
+        if not await self.keep(row):
+            charge.denial = DATABASE_AWAY
+
+    async def keep(self, row: LiveCall) -> bool:
+        """Have a live call's row durable; False when PostgreSQL does not say so in time."""
         try:
             async with asyncio.timeout(ANSWER_SECONDS_MAX):
                 await self.journal.keep(row)
         except (DatabaseUnavailable, TimeoutError) as error:
             _log.warning("live_call_not_kept", error=str(error))
-            charge.denial = DATABASE_AWAY
+            return False
+        return True
 
     def note(self, row: LiveCall) -> None:
         """Keep a live call's row current; while PostgreSQL is away the earlier row stands."""
@@ -168,7 +180,7 @@ def live_call(call: Call, record: Record, charge: Charge, bill: Bill | None = No
         direction=record.direction,
         group_name=record.group_name,
         begun_at=call.a_leg.answered_at,
-        memory=memory.remember(call, record) if stage in memory.LASTING else None,
+        memory=memory.remember(call, record),
     )
 
 

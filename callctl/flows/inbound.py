@@ -89,9 +89,11 @@ async def _charged(
     first = None  # made now, not rung before there is money
     if isinstance(step, Ring):
         record.group_name = step.group.name
-        record.ringing_line = step.attempts[0].line.name if step.attempts else None
-        if _is_plain(did, step):
-            first = call.prepare(ringing.line_to_ring(call, record, did, step, step.attempts[0]))
+        if step.attempts:
+            line = ringing.line_to_ring(call, record, did, step, step.attempts[0])
+            ringing.expect(record, line)
+            if _is_plain(did, step):
+                first = call.prepare(line)
     conversation = None
     try:
         async with desk.charged(call, record, bill, beside=first) as charge:
@@ -133,7 +135,7 @@ async def _run(conversation: Conversation, decision: Decision) -> None:
 
 
 async def go_on(call: Call, desk: Desk, record: Record, resumed: Resumed) -> None:
-    """Take up a call that talked, or waited in a queue, when an earlier run of the switch ended."""
+    """Take up a call whose caller was answered when an earlier run of the switch ended."""
     did = record.did
     if did is None:
         return
@@ -145,17 +147,7 @@ async def go_on(call: Call, desk: Desk, record: Record, resumed: Resumed) -> Non
             conversation = _conversation(
                 call, desk, record, biller=biller, charge=charge, journey=journey
             )
-            if call.b_leg is not None:
-                await ringing.take_up_seat(conversation, call.b_leg)
-                await conversation.paid_time.keep(lambda: call.is_over(call.b_leg or call.a_leg))
-                return
-            group = did.answering.groups.get(record.group_name or "")
-            if group is None:
-                await ending.refuse(call, record, HangupCause.TEMPORARY_FAILURE, "no_line")
-                return
-            decision = journey.resume_waiting(group, conversation.facts())
-            record.note_all(decision.trace)
-            await conversation.go_on(decision)
+            await conversation.take_up()
     finally:
         if conversation is not None:
             await asyncio.shield(ringing.leave_seats(conversation))

@@ -13,9 +13,6 @@ from callctl.calls import Call, CallClock, Leg
 from callctl.cdr import Record, Stage
 from callctl.values.hangup import Disposition
 
-LASTING = frozenset({Stage.QUEUED, Stage.TALKING})
-"""The stages in which a call outlives its switch; at any other it is ended by the next one."""
-
 _ATTEMPTS = 1000  # a later run counts from the next thousand: the last line may not be noted
 
 _PLAIN = (
@@ -23,6 +20,16 @@ _PLAIN = (
     *("is_rung", "cause", "is_released", "is_taken"),
 )
 _MOMENTS = ("setup_at", "answered_at", "taken_at", "hung_up_at", "destroyed_at")
+
+
+def lasts(call: Call, record: Record) -> bool:
+    """Whether the call outlives its switch: who was answered goes on in the next run of it.
+
+    Who still hears it ring does not, nor who is being called back.
+    """
+    if record.stage is Stage.TALKING:
+        return True
+    return not call.is_callback and (call.is_charged_from_answer or call.b_leg is not None)
 
 
 def remember(call: Call, record: Record) -> dict[str, Any]:
@@ -34,7 +41,9 @@ def remember(call: Call, record: Record) -> dict[str, Any]:
         "parent_call_id": record.parent_call_id,
         "is_vip": record.is_vip,
         "queued_at": record.queued_at,
+        "target": record.target,
         "attempt_count": record.attempt_count,
+        "attempts": record.attempts,
         "trace": record.trace,
     }
 
@@ -49,6 +58,8 @@ def recall_record(memory: Mapping[str, Any], record: Record) -> None:
     record.parent_call_id = parent_of(memory)
     record.is_vip = memory["is_vip"]
     record.queued_at = _moment(memory["queued_at"])
+    record.target = memory.get("target", "")
+    record.attempts = dict(memory.get("attempts", {}))
     record.attempt_count = (memory["attempt_count"] // _ATTEMPTS + 1) * _ATTEMPTS
     record.trace = list(memory["trace"])
 
@@ -57,6 +68,12 @@ def parent_of(memory: Mapping[str, Any] | None) -> uuid.UUID | None:
     """The missed call that the call answers."""
     parent = (memory or {}).get("parent_call_id")
     return uuid.UUID(parent) if parent else None
+
+
+def sip_call_id_of(memory: Mapping[str, Any] | None, channel: str) -> str:
+    """The SIP Call-ID of the leg with this channel, if it is remembered; else ""."""
+    legs = (memory or {}).get("legs", [])
+    return next((one["sip_call_id"] for one in legs if one["channel_id"] == channel), "")
 
 
 def _leg_row(leg: Leg) -> dict[str, Any]:

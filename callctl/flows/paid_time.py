@@ -42,11 +42,12 @@ class PaidTime:
         """Extend the paid time until `is_over()` or until there is no more money for it."""
         call, charge = self.call, self.charge
         await self._let_go_on()
+        catches_up = True  # the answer may have been found out late, the first slices being over
         while True:
             await call.until(lambda: is_over() or charge.has_news, self._nap_seconds())
             if is_over():
                 break
-            if charge.seconds_left() < -_OVERTIME_SECONDS:
+            if charge.seconds_left() < -_OVERTIME_SECONDS and not catches_up:
                 break
             if self._is_timed and not self._is_sure:
                 self._is_timed = self._is_sure = await call.is_timed()
@@ -56,9 +57,11 @@ class PaidTime:
                     await self._shrink(advance.shrink_to, is_over)
             except DatabaseUnavailable:
                 _log.warning("renewal_unanswered")  # what is paid goes on; ask again in a moment
+                catches_up = False
                 continue
             if advance is None:
                 break
+            catches_up = catches_up and advance.is_extended
             if advance.is_extended or not self._is_timed:
                 await self._let_go_on()
             self._say(advance)

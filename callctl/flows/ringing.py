@@ -4,12 +4,14 @@ Used by flows.conversation, for one caller at a time; a line that does not take 
 back both.
 """
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from callctl.calls import Call, Leg, LineToRing
 from callctl.cdr import Direction, Record, Stage
+from callctl.charging import Payer
 from callctl.directory.answering import Group, Line
 from callctl.directory.models import Did
 from callctl.flows import phrases
@@ -43,10 +45,9 @@ async def ring(conversation: "Conversation", step: Ring) -> Leg | None:
     """The leg of the line that takes the call; None when none does, or none has money."""
     conversation.last_cause = None
     record = conversation.record
-    if step.attempts:
-        record.ringing_line = step.attempts[0].line.name
+    record.attempts = {}
     if record.stage is not Stage.QUEUED:
-        conversation.enter(Stage.RINGING, step.group.name)
+        record.stage, record.group_name = Stage.RINGING, step.group.name
         await _ring_back(conversation, step)
     conversation.desk.lines.turn(conversation.did.number, step.group.name)
     if step.is_at_once:
@@ -78,10 +79,6 @@ def _ring_seconds(conversation: "Conversation", step: Ring) -> int:
 
 
 async def _ring_one(conversation: "Conversation", step: Ring, attempt: Attempt) -> Leg | None:
-    record, line = conversation.record, attempt.line
-    if line.name != record.ringing_line:
-        record.ringing_line = line.name
-        conversation.enter(record.stage, step.group.name)
     one = await _occupy(conversation, step, attempt)
     if one is None:
         return None
@@ -112,17 +109,33 @@ async def _occupy(conversation: "Conversation", step: Ring, attempt: Attempt) ->
     call_id = conversation.call.call_id
     to_ring = line_to_ring(conversation.call, record, conversation.did, step, attempt)
     record.attempt_count += 1
+    expect(record, to_ring)
     lines = conversation.desk.lines
     if not await lines.take(line, call_id, capacity=capacity_of(step.group, line)):
         record.note(f"attempt {line.name}", matched=False, why="no free place on it")
         return None
     bill = await conversation.biller.forwarding_leg(to_ring.leg_id, line)
-    if not bill.unpriced and (not bill.payers or await conversation.charge.add(bill.payers)):
+    if not bill.unpriced and await _hold(conversation, bill.payers):
         return _Ringing(attempt, to_ring)
     why = f"tariff {bill.unpriced} has no rate for it" if bill.unpriced else "no money"
     record.note(f"attempt {line.name}", matched=False, why=why)
     await lines.give_back(line, call_id, is_answered=False, is_failed=False, wrap_up_seconds=0)
     return None
+
+
+async def _hold(conversation: "Conversation", payers: Sequence[Payer]) -> bool:
+    """The leg's money, and a row that tells of it: both are durable before the line rings."""
+    if not payers:
+        conversation.note()
+        return True
+    is_held, _ = await asyncio.gather(conversation.charge.add(payers), conversation.keep())
+    return is_held
+
+
+def expect(record: Record, line: LineToRing) -> None:
+    """Note that the line is rung next, and what its leg will be called."""
+    record.ringing_line = line.name
+    record.attempts[str(line.leg_id)] = line.name
 
 
 def line_to_ring(call: Call, record: Record, did: Did, step: Ring, attempt: Attempt) -> LineToRing:

@@ -6,6 +6,7 @@ from callctl import clock
 from callctl.directory.answering import Voicemail
 from callctl.errors import HungUp
 from callctl.flows import phrases
+from callctl.routing import Step, TakeMessage
 from callctl.voicemail import NewVoicemail
 
 if TYPE_CHECKING:
@@ -31,8 +32,30 @@ async def take_message(conversation: "Conversation", box: Voicemail) -> None:
     except HungUp:
         await _end(conversation, voicemail)
         raise
-    if await _end(conversation, voicemail):
-        await call.play(phrases.MESSAGE_SAVED, conversation.language)
+    await _thank(conversation, voicemail)
+
+
+async def take_up(conversation: "Conversation", step: Step) -> bool:
+    """The message that the caller was leaving when an earlier run of the switch ended.
+
+    Asterisk has gone on recording it. False when nothing was said: he is asked anew.
+    """
+    if not isinstance(step, TakeMessage):
+        return False
+    voicemail = _new(conversation, step.box)
+    try:
+        await conversation.call.go_on_recording(voicemail.name, seconds_max=step.box.seconds_max)
+    except HungUp:
+        await _end(conversation, voicemail)
+        raise
+    return await _thank(conversation, voicemail)
+
+
+async def _thank(conversation: "Conversation", voicemail: NewVoicemail) -> bool:
+    is_kept = await _end(conversation, voicemail)
+    if is_kept:
+        await conversation.call.play(phrases.MESSAGE_SAVED, conversation.language)
+    return is_kept
 
 
 async def _end(conversation: "Conversation", voicemail: NewVoicemail) -> bool:

@@ -60,6 +60,7 @@ class Journey:
         self._hops = 0
         self._tries = 0  # rounds in a menu that gave no key which leads on
         self._step: Step | None = None
+        self.target: Target | None = None  # where the call was sent last
         self._left: Group | None = None  # the group whose queue the caller has just left
         self._end = _AFTER_MESSAGE  # the end after a message: why it was played
 
@@ -106,12 +107,17 @@ class Journey:
             return self._go(now, Target(TargetKind.GROUP, group.name))
         return self._go(now, Wait(group, self._is_vip, "the caller was waiting already"))
 
+    def resume(self, target: Target | None, facts: Facts) -> Decision:
+        """Again to where the call was sent before the switch ended; from the start without any."""
+        return self.begin(facts) if target is None else self._go(Moment(facts), target)
+
     # -- from target to target
 
     def _go(self, now: Moment, towards: Target | Step) -> Decision:
         """Follow targets to a step."""
         while isinstance(towards, Target):
             self._hops += 1
+            self.target = towards
             if self._hops > HOPS_MAX:
                 now.note(str(towards), f"the call was sent to {HOPS_MAX} targets already")
                 towards = End("loop", HangupCause.NO_ROUTE)

@@ -8,6 +8,7 @@ from tests.faults.stages import ALONE, SILENT, TALK
 
 TALK_DID, SILENT_DID, QUEUE_DID = "4005550001", "4005550002", "4005550006"
 HOLD_HZ = PROMPT_HZ["", "hold"]
+OTHERS = ("01063250001", "01063250003", "01063250002")  # who ring, wait and talk in `others`
 _BACK_SECONDS_MAX = 10.0
 
 
@@ -15,11 +16,12 @@ async def others(site: Site) -> tuple[PlacedCall, PlacedCall, PlacedCall]:
     """One whose line rings, one who waits in a queue, and one who talks to the queue's line."""
     site.carrier.line(SILENT, NoAnswer())
     site.carrier.line(ALONE, Answers(after_seconds=0))
-    ringing = await site.call(SILENT_DID, "01063250001")
+    rings, waits, talks = OTHERS
+    ringing = await site.call(SILENT_DID, rings)
     await site.carrier.called(SILENT)
-    served = await site.call(QUEUE_DID, "01063250002")
+    served = await site.call(QUEUE_DID, talks)
     await served.hears(440, seconds=10)
-    waiting = await site.call(QUEUE_DID, "01063250003")
+    waiting = await site.call(QUEUE_DID, waits)
     await waiting.hears(HOLD_HZ, seconds=10)
     return ringing, waiting, served
 

@@ -114,6 +114,20 @@ class Stages:
         now = clock.monotonic()
         return [name for name in self._live() if self._hears(name, _HOLD_HZ, now)]
 
+    def answered(self) -> list[str]:
+        """Those whom callctl has answered for sure, and nobody has begun to end."""
+        now = clock.monotonic()
+        return [
+            name
+            for name in self._live()
+            if (answered_at := self.calls[name].answered_at) and answered_at < now - _SURE_SECONDS
+        ]
+
+    def lost(self, names: list[str]) -> list[str]:
+        """Those of them that the callers did not end themselves, and that have ended."""
+        ended = [self.calls[name] for name in names if name not in self.ending]
+        return [str(call.timeline) for call in ended if call.outcome is not None]
+
     async def places(self) -> list[str]:
         """The callers who have a place in a queue, in their order."""
         rows = await self.site.database.fetch(

@@ -8,7 +8,7 @@ from callctl import clock
 from tests.agents import AgentFailure, Answers, NoAnswer, PlacedCall, ReceivedCall, Rejects
 from tests.agents.tones import ALAW, ULAW
 from tests.faults.dialogs import ask, hold, in_codec, redirect, vanish
-from tests.faults.forms import SECONDS_MAX, chance, pick
+from tests.faults.forms import IS_LONG, SECONDS_MAX, chance, pick
 from tests.faults.other_asterisk import reconfigured, with_option
 from tests.faults.site import Site
 from tests.faults.stages import SECOND_MICROS, TALK
@@ -16,6 +16,7 @@ from tests.faults.stages import SECOND_MICROS, TALK
 DID = "4005550001"
 FRAUD = "0088299123456"
 SILENCE_SECONDS_MAX = 60  # as shipped
+SESSION_SECONDS = 90  # no session may be shorter
 REFER_SECONDS = pick(short=1, long=5)
 SHORT_SILENCE_SECONDS = pick(short=2, long=5)
 ROUNDS = pick(short=1, long=3)
@@ -49,28 +50,61 @@ async def test_silence_ends_the_call(site: Site, _round: int) -> None:
     """Who is gone without a BYE, or sends no audio, ends his call, and the charge with it."""
     files = with_option(site.grounds, f"rtp_timeout = {SHORT_SILENCE_SECONDS}")
     async with reconfigured(site.grounds, site.folder, files=files):
-        await site.start(site.switch())
-        talks = [await _talk(site) for _ in range(6)]
-        *_, (caller_gone, _), (_, line_gone), lively = talks
-        silent = (*talks[0], talks[1][0], talks[2][1])  # both sides, a caller, a line
-        silent_at = clock.monotonic()
-        for party in silent:
-            party.media._pacer.remove(party.media)
-        for party in (caller_gone, line_gone):
-            vanish(party)
-        for talk, line in talks[:-1]:
-            await asyncio.gather(*(one.ended(SHORT_SILENCE_SECONDS + 5) for one in (talk, line)))
-        noticed_seconds = clock.monotonic() - silent_at
-        await lively[0].hears(440, since=clock.monotonic())
-        await lively[0].hang_up()
-        for talk, _ in talks:
-            cdr = await site.cdr(talk)
-            assert talk.answered_at is not None
-            until = silent_at + noticed_seconds + 1
-            assert cdr.disposition == "answered"
-            assert cdr.legs[0].billed_seconds <= until - talk.answered_at + 1
-        site.tell(silence_seconds=SHORT_SILENCE_SECONDS, noticed_seconds=noticed_seconds)
-        await site.invariants()
+        await _silence_ends(site, SHORT_SILENCE_SECONDS)
+
+
+@pytest.mark.skipif(not IS_LONG, reason="it lasts more than a minute: make faults")
+async def test_a_minute_of_silence_ends_the_call(site: Site) -> None:
+    """Likewise, with the configuration as it is shipped."""
+    await _silence_ends(site, SILENCE_SECONDS_MAX)
+
+
+async def _silence_ends(site: Site, silence_seconds: int) -> None:
+    await site.start(site.switch())
+    talks = [await _talk(site) for _ in range(6)]
+    *_, (caller_gone, _), (_, line_gone), lively = talks
+    silent = (*talks[0], talks[1][0], talks[2][1])  # both sides, a caller, a line
+    silent_at = clock.monotonic()
+    for party in silent:
+        party.media._pacer.remove(party.media)
+    for party in (caller_gone, line_gone):
+        vanish(party)
+    await asyncio.gather(*(one.ended(silence_seconds + 5) for pair in talks[:-1] for one in pair))
+    noticed_seconds = clock.monotonic() - silent_at
+    assert noticed_seconds > silence_seconds - 1
+    await lively[0].hears(440, since=clock.monotonic())
+    await lively[0].hang_up()
+    for talk, _ in talks:
+        cdr = await site.cdr(talk)
+        assert talk.answered_at is not None
+        until = silent_at + noticed_seconds + 1
+        assert cdr.disposition == "answered"
+        assert cdr.legs[0].billed_seconds <= until - talk.answered_at + 1
+    site.tell(silence_seconds=silence_seconds, noticed_seconds=noticed_seconds)
+    await site.invariants()
+
+
+@pytest.mark.timeout(SECONDS_MAX)
+@pytest.mark.skipif(not IS_LONG, reason="it lasts more than a minute: make faults")
+async def test_a_session_that_is_not_refreshed_ends(site: Site) -> None:
+    """A caller who asked for a session timer and then only sends audio is taken for gone."""
+    await site.start(site.switch())
+    site.carrier.line(TALK, Answers(voice_hz=440))
+    asked = {"Supported": "timer", "Session-Expires": f"{SESSION_SECONDS};refresher=uac"}
+    server = ("127.0.0.1", site.sip_port)
+    call = await site.caller.call(DID, server=server, from_number="01063420099", headers=asked)
+    await call.hears(440, seconds=10)
+    assert call.answered_at is not None
+    outcome = await call.ended(SESSION_SECONDS + 5)
+    assert outcome.ended_by == "them"
+    cdr = await site.cdr(call)
+    assert call.ended_at is not None
+    lasted = call.ended_at - call.answered_at
+    assert lasted > SESSION_SECONDS / 2
+    assert float(cdr.talk_seconds) == pytest.approx(lasted, abs=1.0)
+    assert cdr.cost_micros == SECOND_MICROS * cdr.legs[0].billed_seconds
+    site.tell(session_seconds=SESSION_SECONDS, lasted_seconds=lasted)
+    await site.invariants()
 
 
 async def test_silence_ends_a_call_as_shipped(site: Site) -> None:

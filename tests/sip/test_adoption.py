@@ -2,7 +2,6 @@
 
 import asyncio
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,7 +9,7 @@ import pytest
 from callctl import clock
 from callctl.stack.processes import Child
 from tests.agents import Answers, PlacedCall
-from tests.agents.call import AgentCall
+from tests.agents.gaps import unheard
 from tests.demo.calls import HOTLINE, MINUTE_MICROS
 from tests.demo.world import World, eventually
 
@@ -45,21 +44,6 @@ async def _talking(world: World, did: str, line: str) -> PlacedCall:
     return call
 
 
-def _unheard(speaker: AgentCall, listener: AgentCall) -> Callable[[], int]:
-    """Counts the frames that one has spoken from now on and the other has not heard.
-
-    It fails when the voice was not one stretch: another sound was heard, or silence.
-    """
-    voice, stretches = listener.tones[-1], len(listener.tones)
-    spoken, heard = speaker.media.packets_sent, voice.frames
-
-    def count() -> int:
-        assert len(listener.tones) == stretches, listener.told()
-        return speaker.media.packets_sent - spoken - (voice.frames - heard)
-
-    return count
-
-
 async def _ends_well(world: World, call: PlacedCall, line: str) -> None:
     """The two still hear each other; the whole talk is one charge."""
     since = clock.monotonic()
@@ -81,13 +65,13 @@ async def test_a_restart_in_order_hands_the_talk_over(
     call = await _talking(world, "4009999999", COUNTER)
     line_call = await world.carrier.called(COUNTER)
     await line_call.hears(700)
-    unheard = (_unheard(line_call, call), _unheard(call, line_call))
+    gaps = (unheard(line_call, call), unheard(call, line_call))
     assert await switch.stop() == 0
     assert call.outcome is None
     await switch.start(switch_settings)
     since = clock.monotonic()
     await call.hears(440, since=since + 16, seconds=18)  # longer than what was paid before
-    assert max(count() for count in unheard) <= GAP_FRAMES_MAX
+    assert max(count() for count in gaps) <= GAP_FRAMES_MAX
     await _ends_well(world, call, COUNTER)
     cdr = await world.cdr(call)
     assert cdr.cost_micros == cdr.legs[0].billed_seconds * SECOND_MICROS

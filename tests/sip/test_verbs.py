@@ -158,7 +158,8 @@ async def test_the_next_run_of_the_switch_stops_the_music_of_the_last(house: Hou
     await placed.hears(MUSIC_HZ)
     next_call = Call(call.call_id, call.a_leg, call.dialled, call.caller, house.ari, call.register)
     house.register(call.a_leg.channel_id, next_call, call.a_leg)
-    next_call.take_up_bridge()
+    next_call.bridge.take_up([call.a_leg])
+    next_call.prompts.inherit()
     async with asyncio.timeout(4):
         await next_call.play(FINAL, LANGUAGE)
     told = placed.heard(FINAL_HZ)[0]

@@ -7,10 +7,13 @@ import orjson
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from structlog.testing import capture_logs
 
+from callctl import clock
+from callctl.ari import reader
 from callctl.ari.client import AriClient, AriSettings, Connected
 from callctl.ari.models import ChannelUserevent, Event
-from callctl.errors import AriReplaced
+from callctl.errors import AriRefused, AriReplaced
 
 Script = Callable[[web.WebSocketResponse], Awaitable[None]]
 STARTED_AT = "2026-11-22T14:08:11.920+0000"
@@ -42,6 +45,8 @@ class Stage:
         self.scripts: list[Script] = []
         self.startup_times: list[str] = []
         self.statuses: list[int] = []
+        self.filter_statuses: list[int] = []
+        self.is_silent = False  # takes connections and says nothing
         self.connections: list[Connected] = []
         self.losses: list[str] = []
         self.names: asyncio.Queue[str] = asyncio.Queue()
@@ -52,6 +57,9 @@ class Stage:
         self.server = TestServer(app)
 
     async def _events(self, request: web.Request) -> web.StreamResponse:
+        if self.is_silent:
+            self.is_silent = False
+            await asyncio.Event().wait()
         if self.statuses:
             return web.Response(status=self.statuses.pop(0))
         socket = web.WebSocketResponse()
@@ -64,7 +72,8 @@ class Stage:
         return web.json_response({"status": {"startup_time": at, "last_reload_time": at}})
 
     async def _filter(self, request: web.Request) -> web.Response:
-        return web.json_response({})
+        status = self.filter_statuses.pop(0) if self.filter_statuses else 200
+        return web.json_response({}, status=status)
 
     def on_event(self, event: Event) -> None:
         """Note the names of user events; fail on purpose for one of them."""
@@ -73,7 +82,7 @@ class Stage:
             raise RuntimeError("on purpose")
         self.names.put_nowait(event.eventname)
 
-    def client(self, **changes: object) -> AriClient:
+    def client(self) -> AriClient:
         """A client of this server."""
         return AriClient(
             AriSettings(str(self.server.make_url("")), "callctl", "secret"),
@@ -179,6 +188,102 @@ async def test_asterisk_that_is_still_booting_is_tried_again(
     stage.statuses = [404, 503]
     stage.scripts = [script]
     await play("up")
+
+
+async def test_a_greeting_that_fails_is_tried_again(
+    stage: Stage, play: Callable[..., Awaitable[None]]
+) -> None:
+    """Asterisk may refuse the filter, or break down over it: the next connection may do better."""
+
+    async def script(socket: web.WebSocketResponse) -> None:
+        await socket.send_str(user_event("greeted"))
+        await stay(socket)
+
+    stage.filter_statuses = [500, 404]
+    stage.scripts = [stay, stay, script]
+    await play("greeted")
+    assert len(stage.connections) == 1
+
+
+async def test_a_handshake_without_an_answer_has_a_deadline(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An Asterisk that stands still takes connections and says nothing: another one is made."""
+    monkeypatch.setattr(reader, "_CONNECT_SECONDS", 0.2)
+    stage.is_silent = True
+    async with stage.client() as client:
+        run = asyncio.create_task(client.run())
+        async with asyncio.timeout(5):
+            while not client.is_connected:
+                await clock.sleep(0.01)
+        run.cancel()
+        await asyncio.wait([run])
+
+
+async def test_who_is_turned_away_is_told_from_who_loses_a_connection(stage: Stage) -> None:
+    """A handshake refused says that Asterisk is away; a connection that ends says nothing."""
+
+    async def short(socket: web.WebSocketResponse) -> None:
+        await socket.close()
+
+    stage.scripts = [short]
+    async with stage.client() as client:
+        run = asyncio.create_task(client.run())
+        async with asyncio.timeout(5):
+            while client.connection_count < 2:
+                await clock.sleep(0.01)
+        assert client.turned_away_at == float("-inf")
+        stage.statuses = [503]
+        began = clock.monotonic()
+        await client.reconnect()
+        async with asyncio.timeout(5):
+            while client.turned_away_at < began:
+                await clock.sleep(0.01)
+        run.cancel()
+        await asyncio.wait([run])
+
+
+async def test_a_password_changed_under_live_calls_ends_nothing(stage: Stage) -> None:
+    """At the start a wrong password ends the reader; later it tries on, for the calls' sake."""
+
+    async def short(socket: web.WebSocketResponse) -> None:
+        await socket.close()
+
+    stage.scripts = [short]
+    async with stage.client() as client:
+        run = asyncio.create_task(client.run())
+        async with asyncio.timeout(5):
+            while client.connection_count < 1:
+                await clock.sleep(0.001)
+            stage.statuses = [401]
+            while client.connection_count < 2:
+                await clock.sleep(0.01)
+        assert not stage.statuses
+        run.cancel()
+        await asyncio.wait([run])
+
+    stage.statuses = [401]
+    async with stage.client() as client, asyncio.timeout(5):
+        with pytest.raises(AriRefused, match="CALLCTL_ARI_PASSWORD"):
+            await client.run()
+
+
+async def test_work_at_a_connect_that_fails_is_logged(stage: Stage) -> None:
+    """Nobody waits for that work: its failure must not pass unseen, nor end the reader."""
+
+    async def failing(_: Connected) -> None:
+        raise RuntimeError("on purpose")
+
+    settings = AriSettings(str(stage.server.make_url("")), "callctl", "secret")
+    with capture_logs() as lines:
+        async with AriClient(settings, on_connected=failing) as client:
+            run = asyncio.create_task(client.run())
+            async with asyncio.timeout(5):
+                while not any(one["event"] == "ari_on_connected_failed" for one in lines):
+                    await clock.sleep(0.01)
+            assert client.is_connected
+            run.cancel()
+            await asyncio.wait([run])
 
 
 async def test_replaced_application_ends_run(stage: Stage) -> None:

@@ -89,3 +89,11 @@ def test_after_another_boot_the_wall_clock_has_to_do(machine: Machine) -> None:
     machine.monotonic, machine.boot = 7.0, "second"
     recalled = CallClock.recalled(row, AsteriskClock())
     assert recalled.now() == machine.wall
+
+
+def test_nothing_has_happened_later_than_now(machine: Machine) -> None:
+    """A stamp of the next moment, of a clock that is a little ahead, gives nobody free time."""
+    began = CallClock.since(WALL, AsteriskClock())
+    machine.go(10)
+    assert began.monotonic_of(WALL + timedelta(seconds=11)) == 510.0
+    assert began.monotonic_of(WALL + timedelta(seconds=9)) == pytest.approx(509.0)

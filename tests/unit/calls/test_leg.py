@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from callctl.ari.models import ChannelDtmfReceived
-from callctl.calls import Leg
+from callctl.calls import Leg, Moment
 from callctl.calls.leg import DIGITS_MAX
 from callctl.values.hangup import Disposition
+from tests.unit.asterisk_double import AsteriskDouble, event
 
 SETUP = datetime(2026, 11, 25, 8, 0, tzinfo=UTC)
 
@@ -42,6 +43,44 @@ def test_a_digit_told_twice_is_one() -> None:
     for number in (1, 1, 2, 1, 2, 3):
         leg.take(_digit(str(number), number))
     assert "".join(leg.digits) == "123"
+
+
+def _seen(kind: str, after: float, **facts: Any) -> Any:
+    """An event of the leg's channel, so many seconds after its setup, which shows it answered."""
+    channel = AsteriskDouble().channel("l1") | {"state": "Up"}
+    at = SETUP + timedelta(seconds=after)
+    return event(kind, channel=channel, **facts).model_copy(update={"timestamp": at})
+
+
+def test_the_first_telling_of_an_answer_is_it() -> None:
+    """Other events that show the leg answered, or the same once more, move nothing."""
+    leg = _leg()
+    leg.take(_seen("ChannelStateChange", 2))
+    answered = leg.answered_at, leg.answered_monotonic
+    for kind in ("ChannelStateChange", "StasisStart"):
+        leg.take(_seen(kind, 5, **({"args": []} if kind == "StasisStart" else {})))
+    assert (leg.answered_at, leg.answered_monotonic) == answered
+    assert leg.answered_at == SETUP + timedelta(seconds=2)
+
+
+def test_the_first_sign_of_an_end_is_it() -> None:
+    """Its moment and its cause; what our own hang-up adds comes later."""
+    leg = _leg()
+    leg.take(_seen("ChannelHangupRequest", 3, cause=17))
+    leg.take(_seen("ChannelHangupRequest", 4, cause=16))
+    leg.take(_seen("ChannelDestroyed", 5, cause=16, cause_txt=""))
+    assert (leg.ended_at, leg.cause) == (SETUP + timedelta(seconds=3), 17)
+
+
+def test_a_lost_leg_ended_after_its_answer() -> None:
+    """Though it is known to have lived only before: a talk is never negative."""
+    leg = _leg()
+    leg.answer(Moment(SETUP + timedelta(seconds=5), 0.0))
+    leg.lose(SETUP + timedelta(seconds=3))
+    assert leg.ended_at == leg.answered_at
+    unanswered = _leg()
+    unanswered.lose(SETUP - timedelta(seconds=3))
+    assert unanswered.ended_at == SETUP
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ def _witness(folder: Path, *events: tuple[str, float, str]) -> Witness:
     ]
     path = folder / "legs.csv"
     path.write_text("".join(f"{line}\n" for line in lines))
-    return Witness.read(path, [CALLER])
+    return Witness.read(path, [(CALLER, CALL_ID)])
 
 
 def _row(**more: Any) -> dict[str, Any]:
@@ -92,3 +92,25 @@ def test_a_line_that_answered_unseen_is_a_leg(tmp_path: Path) -> None:
     assert [(leg.side, leg.leg_id, leg.channel_id) for leg in legs[1:]] == [("b", B_LEG, LINE)]
     assert (legs[1].answered_at, legs[1].ended_at, legs[1].talk_seconds) == (_at(4), _at(6), 2.0)
     assert legs[1].cost_micros == 0
+
+
+def test_the_call_id_of_the_carrier_is_kept(tmp_path: Path) -> None:
+    """By it people find the call again: the row remembers it, of each leg."""
+    legs = [
+        {"channel_id": CALLER, "sip_call_id": "1@carrier"},
+        {"channel_id": LINE, "sip_call_id": "2@us"},
+    ]
+    row = _row(memory={"legs": legs}, b_channel_id=LINE)
+    remains = Remains(row, _witness(tmp_path), frozenset([CALLER]), _at(9))
+    cdr = remains.cdr([(_charge(), Settled(0, 0, 0))])
+    assert cdr.sip_call_id == "1@carrier"
+    assert [leg.sip_call_id for leg in cdr.legs] == ["1@carrier", "2@us"]
+
+
+def test_a_leg_of_whose_end_nothing_is_known_lasted_as_long_as_it_was_paid(
+    tmp_path: Path,
+) -> None:
+    """It is gone, and Asterisk's record does not say when: no more than that is proven."""
+    remains = Remains(_row(), _witness(tmp_path, ("ANSWER", 2, CALLER)), frozenset(), _at(900))
+    [leg] = remains.cdr([(remains.begun(_charge()), Settled(7000, 7, 35_000))]).legs
+    assert (leg.answered_at, leg.ended_at, leg.talk_seconds) == (_at(2), _at(9), 7.0)

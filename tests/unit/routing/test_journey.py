@@ -255,15 +255,6 @@ def test_a_promise_that_cannot_be_kept_is_not_made(caller: str, callback: dict[s
     assert go(other, caller=caller).step == end("no_callback", HangupCause.NORMAL)
 
 
-def test_waiting_is_resumed() -> None:
-    """A Wait for who waited before; where the queue is gone, the group as for a new call."""
-    journey = Journey(is_vip=True)
-    step = journey.resume_waiting(WAITING, facts(number("group:waiting"))).step
-    assert step == Wait(WAITING, True, "the caller was waiting already")
-
-    assert isinstance(journey.resume_waiting(SUPPORT, facts(number("menu:main"))).step, Ring)
-
-
 @pytest.mark.parametrize(
     ("keys", "step"),
     [
