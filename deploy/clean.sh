@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Removes what callctl wrote in this checkout: var/ (databases, logs), caches; with `all` also
-# .venv and the Asterisk image. Stops nothing: while an instance runs it refuses. Run by make.
+# .venv and the images. Stops nothing: while an instance runs it refuses. Run by make.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-readonly IMAGE=localhost/callctl-asterisk:22
+readonly IMAGES='localhost/callctl-asterisk localhost/callctl-systemd' # this one by make faults
 
 for pid_file in var/*/pg/data/postmaster.pid; do
     [ -e "$pid_file" ] || continue
@@ -32,8 +32,10 @@ if [ "${1:-}" != all ]; then
 fi
 rm -rf .venv ./*.egg-info
 for engine in podman docker; do
-    if command -v "$engine" >/dev/null && "$engine" image inspect "$IMAGE" >/dev/null 2>&1; then
-        "$engine" image rm "$IMAGE"
-    fi
+    command -v "$engine" >/dev/null || continue
+    for name in $IMAGES; do
+        "$engine" image ls --quiet "$name" 2>/dev/null |
+            xargs --no-run-if-empty "$engine" image rm --force
+    done
 done
-echo "removed .venv and the Asterisk image too; installed system packages stay"
+echo "removed .venv and the images too; installed system packages stay"

@@ -47,6 +47,7 @@ def test_units_are_restarted_for_ever_and_watched(unit: Path) -> None:
         "Type": "notify",
         "Restart": "always",
         "RestartSec": "1s",
+        "RestartMaxDelaySec": "10s",  # of a switch that has crashed at times for a year, too
         "WatchdogSec": "30s",
         "User": "callctl",
         "ProtectSystem": "strict",
