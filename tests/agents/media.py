@@ -25,8 +25,8 @@ DTMF_PAYLOAD_TYPE = 101
 DTMF_FRAMES = 5  # 100 ms a digit
 DTMF_GAP_FRAMES = 4  # 80 ms between digits
 FLOOD_FRAMES = 2  # 40 ms a digit, and no gap: no telephone's keys are that fast
-# Even ports below the kernel's ephemeral range and away from every port range of the project.
-RTP_PORTS = range(16000, 25000, 2)
+# Even ports below the kernel's ephemeral range, and none that an Asterisk of the project wants.
+RTP_PORTS = range(6000, 10000, 2)
 RTP_PLAIN = 0x80  # version 2; no padding, extension or contributors
 RTP_HEADER_BYTES = 12
 PACKETS_A_TURN = 32

@@ -1,15 +1,20 @@
-"""Fixtures of the fault tests, and their report."""
+"""Fixtures of the fault tests, who runs beside whom, and their report."""
 
+import os
 from collections.abc import AsyncIterator, Generator
 from pathlib import Path
 
 import pytest
 
-from tests.faults import report
 from tests.faults.forms import IS_LONG, SEED
+from tests.faults.report import Report, told
 from tests.faults.site import Grounds, Site, grounds, open_site
+from tests.faults.together import in_the_room
+from tests.plugins.asterisk import ROOT
 
-_lines: list[report.Line] = []
+_FAMILIES = Path(__file__).parent.relative_to(ROOT).as_posix() + "/"
+_IS_WORKER = "PYTEST_XDIST_WORKER" in os.environ
+_report = Report()
 
 
 @pytest.fixture(scope="module", name="grounds")
@@ -26,35 +31,47 @@ async def site(grounds: Grounds, tmp_path: Path) -> AsyncIterator[Site]:
         yield made
 
 
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of all workers of this run."""
+    folder = tmp_path_factory.getbasetemp()
+    return folder.parent if _IS_WORKER else folder
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)  # so that waiting does not count as the test's time
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Let a test marked `alone` run while no other one of the faults does."""
+    if not item.nodeid.startswith(_FAMILIES):
+        return (yield)
+    is_alone = item.get_closest_marker("alone") is not None
+    with in_the_room(ROOT / "var" / "faults", is_alone=is_alone):
+        return (yield)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Write the test's line when it has run, or could not."""
+    """Add the seed and what the test told: as text, for it may go to another process."""
     result = yield
-    if result.when == "call" or (result.when == "setup" and not result.passed):
-        sites = [one for one in getattr(item, "funcargs", {}).values() if isinstance(one, Site)]
-        told = dict(item.user_properties) | (sites[0].numbers if sites else {})
-        numbers = ", ".join(f"{name} {_short(number)}" for name, number in told.items())
-        family = item.path.stem.removeprefix("test_")
-        name = item.name.removeprefix("test_").replace("_", " ")
-        line = report.Line(f"{family}: {name}", numbers, result.outcome, result.duration)
-        _lines.append(line)
-        report.write(line)
+    sites = [one for one in getattr(item, "funcargs", {}).values() if isinstance(one, Site)]
+    numbers = told(dict(item.user_properties) | (sites[0].numbers if sites else {}))
+    result.user_properties = [("seed", str(SEED)), ("numbers", numbers)]
     return result
 
 
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Put it into the report, where the run is led."""
+    if not _IS_WORKER and report.nodeid.startswith(_FAMILIES):
+        _report.add(report)
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say with which seed to run them again; after a long run, what came of each."""
-    if not _lines:
+    """Say what came of all and how to run them again; after a long run, what came of each."""
+    if not _report.lines:
         return
     terminalreporter.section("faults")
-    terminalreporter.write_line(f"the same again: CALLCTL_FAULTS_SEED={SEED}")
-    if IS_LONG:
-        for line in report.table(_lines):
-            terminalreporter.write_line(line)
-        terminalreporter.write_line(f"also in {report.PATH}")
-
-
-def _short(number: object) -> str:
-    return f"{number:.3g}" if isinstance(number, float) else str(number)
+    for line in [*(_report.table() if IS_LONG else []), *_report.totals()]:
+        terminalreporter.write_line(line)
+    if _report.path is not None:
+        terminalreporter.write_line(f"also in {_report.path}")

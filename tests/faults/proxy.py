@@ -111,6 +111,10 @@ class AriProxy:
     def heal(self) -> None:
         """From now on nothing is harmed any more; connections that there are stay as they are."""
         self.harm, self.line = Harm(), Line.WHOLE
+        self.fail_no_more()
+
+    def fail_no_more(self) -> None:
+        """Commands that were to fail and have not come yet are carried out, and answered."""
         self._plans.clear()
 
     def reset(self) -> None:

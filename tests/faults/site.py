@@ -41,13 +41,12 @@ from callctl.stack.processes import Child
 from tests.agents import Answers, Caller, Carrier, PlacedCall
 from tests.agents.prompts import write_tones
 from tests.demo.world import World, eventually
-from tests.faults.forms import IS_LONG
 from tests.plugins.asterisk import ROOT, place
 from tests.plugins.database import free_port, scratch_folder
 from tests.plugins.world import EXAMPLE
 
 LATE_SECONDS_MAX = 1.0
-_RTP_FIRST, _RTP_LAST = 40_000, 43_999  # for a thousand calls
+_RTP_FIRST, _RTP_LAST = 40_000, 43_999  # for five hundred calls, two ports a leg, with room
 _MICROS = 1_000_000
 _TENANTS = (EXAMPLE, Path(__file__).with_name("faults.yaml"))
 
@@ -61,6 +60,8 @@ class Grounds:
         self.asterisk = asterisk
         self.postgres = postgres
         self.folder = folder
+        self.frozen: list[tuple[float, float]] = []  # when Asterisk stood still: seconds of Unix
+        self._frozen_at: float | None = None
 
     async def mend(self) -> None:
         """Have both run, whatever a test before has done to them."""
@@ -82,6 +83,7 @@ class Grounds:
     async def freeze_asterisk(self) -> None:
         """Stop Asterisk's process where it is."""
         freeze([await self.asterisk.pid()])
+        self._frozen_at = clock.now().timestamp()
 
     async def thaw_asterisk(self) -> None:
         """Let it run on; nothing when it does not run at all."""
@@ -89,6 +91,10 @@ class Grounds:
             thaw([await self.asterisk.pid()])
         except StackFailed:
             return
+        finally:
+            if self._frozen_at is not None:
+                self.frozen.append((self._frozen_at, clock.now().timestamp()))
+                self._frozen_at = None
 
     def postgres_ids(self) -> list[int]:
         """The process ids of the server and of what it has started; none when it does not run."""
@@ -111,16 +117,17 @@ class Grounds:
 
 
 @asynccontextmanager
-async def grounds() -> AsyncIterator[Grounds]:
+async def grounds(*, is_for_hundreds: bool = False) -> AsyncIterator[Grounds]:
     """Asterisk and PostgreSQL on ports that nobody else uses, ended with the block.
 
     The database `callctl` is migrated and left alone: each site's database is a clone of it.
+    `is_for_hundreds` of calls: with audio ports for them, which only a test `alone` may fill.
     """
     scratch = scratch_folder()
     try:
         with place() as (folder, usual):
             ports = usual
-            if IS_LONG:  # two for each leg; Asterisk passes over those that others have
+            if is_for_hundreds:
                 ports = replace(usual, rtp_first=_RTP_FIRST, rtp_last=_RTP_LAST)
             tones = folder / "tones"
             write_tones(tones)
@@ -269,19 +276,29 @@ class Site(World):
         assert not below, f"below their limits: {below}"
 
     async def latest_seconds(self) -> float:
-        """How far beyond its paid-through the latest leg was up, by Asterisk's own record."""
+        """How far beyond its paid-through the latest leg was up, by Asterisk's own record.
+
+        While Asterisk stood still it could not end it: that time does not count.
+        """
         ends = {
-            event.channel_id: event.at_micros
+            (event.channel_id, event.call_id): event.at_micros
             for event in read_events(self.asterisk.legs_path)
             if not event.is_answer and event.at_micros > self.since.timestamp() * _MICROS
         }
         rows = await self.database.fetch(_PAID_THROUGH)
         late = [
-            ends[row["channel_id"]] / _MICROS - row["paid_through"].timestamp()
+            self._late_seconds(row["paid_through"].timestamp(), ends[leg] / _MICROS)
             for row in rows
-            if row["channel_id"] in ends
+            if (leg := (row["channel_id"], row["call_id"])) in ends
         ]
         return max(late, default=0.0)
+
+    def _late_seconds(self, paid_through: float, ended_at: float) -> float:
+        frozen = sum(
+            max(0.0, min(until, ended_at) - max(since, paid_through))
+            for since, until in self.grounds.frozen
+        )
+        return ended_at - paid_through - frozen
 
     async def close(self) -> None:
         """End the switches, whatever state they are in, and what they left in Asterisk."""
@@ -319,7 +336,7 @@ WITH paid AS (
     FROM cdr_legs AS l INNER JOIN rates AS r ON r.id = l.rate_id
     WHERE l.charged_from IS NOT NULL AND r.price_per_minute_micros > 0
 )
-SELECT l.channel_id, coalesce(
+SELECT l.channel_id, l.call_id, coalesce(
     (SELECT p.paid_through FROM paid AS p WHERE p.leg_id = l.leg_id),
     (SELECT max(p.paid_through) FROM paid AS p WHERE p.call_id = l.call_id)
 ) AS paid_through

@@ -18,32 +18,40 @@ from callctl import clock
 from callctl.errors import CallctlError
 from tests.agents import Answers, PlacedCall
 from tests.demo.world import eventually
-from tests.faults.harms import HARMS, Scene, scene
+from tests.faults.harms import ENDS_SWITCH, HARMS, Scene, scene
 from tests.faults.site import Site, grounds, open_site
 from tests.faults.slow_pacer import SlowPacer
-from tests.faults.soak_report import Samples
-from tests.faults.stages import TALK
+from tests.faults.soak_report import Placed, Samples
+from tests.faults.stages import ALONE, TALK
 
 HELD_DID, HELD_LINE = "4005550010", "01062000407"
-NEW_DID = "4005550001"
+_SPARE_LINE = "01062000403"
+# Whom new callers call: a line, and now and then one of two at once, a message, a greeting before
+# it, a menu, a queue, a voicemail box.
+_NEW_DIDS = ("4005550001",) * 8 + tuple(
+    f"40055500{n}" for n in ("11", "03", "04", "05", "06", "09")
+)
 HARM_EVERY_SECONDS = 30.0
+_CALM_SECONDS = 600.0  # of each second such while no harm ends the switch: a leak has time to grow
 _HARM_SECONDS = (1.0, 5.0)
 _TALK_SECONDS = (0.5, 6.0)
 _PLACE_SECONDS = 0.05  # at most 20 held calls a second are placed
 _SURE_SECONDS = 2.0  # a talk is noted by then: no harm but Asterisk's end may cut it
+_ANSWER_SECONDS_MAX = 30.0
 _BACK_SECONDS_MAX = 30.0
-_HEARD = ("postgres", "account")  # harms in which hang-ups are heard
+_IDLE_SECONDS_MAX = 30.0  # until the connections that calls needed are closed
 _SETTINGS = {"CALLCTL_SLICE_SECONDS": "30"}
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """How long, how much, and the seed of the chances."""
+    """How long, how much, the seed of the chances, and which harms."""
 
     seconds: float
     calls: int
     rate: float
     seed: int
+    harms: tuple[str, ...]
 
 
 @dataclass
@@ -54,13 +62,16 @@ class Soak:
     it: Scene
     wanted: Wanted
     dice: random.Random
+    samples: Samples = field(default_factory=Samples)
+    placed: Placed = field(default_factory=Placed)
     held: list[PlacedCall] = field(default_factory=list)
     outcomes: Counter[str] = field(default_factory=Counter)
     harms: list[tuple[str, float, float]] = field(default_factory=list)  # name, seconds, back
     cut: list[str] = field(default_factory=list)
+    harm_name: str = "none yet"
     harmed_at: float = 0.0
+    well_at: float | None = 0.0  # None: there is a harm, or its consequences
     answered_at: float = 0.0
-    deaf_seconds: float = 0.0  # so long a hang-up was not heard: the other leg stays, as is paid
     number: int = 0
 
     async def hold(self) -> None:
@@ -82,21 +93,23 @@ class Soak:
                 await clock.sleep(self.dice.expovariate(self.wanted.rate))
 
     async def harm(self) -> None:
-        """One harm after the other, each chosen by the dice."""
-        next_at = clock.monotonic()
-        while True:
-            next_at = max(next_at + HARM_EVERY_SECONDS, clock.monotonic())
+        """One harm after the other, each chosen by the dice, until the time is over."""
+        began_at = next_at = clock.monotonic()
+        while (next_at := max(next_at + HARM_EVERY_SECONDS, clock.monotonic())) < (
+            began_at + self.wanted.seconds
+        ):
             await clock.sleep(next_at - clock.monotonic())
-            name, seconds = self.dice.choice(list(HARMS)), self.dice.uniform(*_HARM_SECONDS)
-            self.harmed_at = clock.monotonic()
+            is_calm = (next_at - began_at) % (2 * _CALM_SECONDS) >= _CALM_SECONDS
+            names = [one for one in self.wanted.harms if not (is_calm and one in ENDS_SWITCH)]
+            name, seconds = self.dice.choice(names), self.dice.uniform(*_HARM_SECONDS)
+            self.harm_name, self.harmed_at, self.well_at = name, clock.monotonic(), None
             async with HARMS[name](self.it):
                 await clock.sleep(seconds)
             over_at = clock.monotonic()
             await self._back(over_at)
+            self.well_at = self.answered_at
             self.harms.append((name, seconds, self.answered_at - over_at))
-            if not name.startswith(_HEARD):
-                deaf_seconds = self.answered_at - self.harmed_at
-                self.deaf_seconds = max(self.deaf_seconds, deaf_seconds)
+        await clock.sleep(began_at + self.wanted.seconds - clock.monotonic())
 
     async def end(self) -> None:
         """All hang up; then whatever must hold is looked at."""
@@ -104,19 +117,30 @@ class Soak:
             call.start_hanging_up()
         for call in list(self.site.caller.calls):
             await call.ended(40)
-        await self.site.invariants(seconds=60, late_seconds=self.deaf_seconds)
+        self.forget()
+        await self.site.invariants(seconds=60)
         assert not self.cut, f"{len(self.cut)} talks were cut, the first:\n{self.cut[0]}"
+        self.placed.compare(await self.site.database.fetch(self.placed.QUERY))
+        await eventually(self._is_idle, "the switch's descriptors to be closed", _IDLE_SECONDS_MAX)
+        self.samples.require_no_growth()
 
     def forget(self) -> None:
         """Calls that have ended are of no use to the telephones."""
         calls, received = self.site.caller.calls, self.site.carrier.calls
+        for call in calls:
+            if call.outcome is not None:
+                self.placed.note(call)
         calls[:] = [call for call in calls if call.outcome is None]
         received[:] = [call for call in received if call.outcome is None]
 
+    async def _is_idle(self) -> bool | None:
+        await self.samples.take(self.samples.taken[-1].at_seconds, self.it, 0)
+        return True if self.samples.is_idle() else None
+
     async def _call(self) -> None:
-        call = await self._place(NEW_DID)
+        call = await self._place(self.dice.choice(_NEW_DIDS))
         try:
-            await call.answered(_BACK_SECONDS_MAX)
+            await call.answered(_ANSWER_SECONDS_MAX)
         except AssertionError:
             call.start_hanging_up()
             status = "no answer" if call.outcome is None else str(call.outcome.status)
@@ -133,17 +157,21 @@ class Soak:
         return await self.site.call(did, f"0106360{self.number:04}")
 
     def _note_end(self, call: PlacedCall) -> None:
-        outcome = call.outcome
-        if outcome is None or outcome.ended_by == "us" or call.answered_at is None:
+        """Who was cut although he talked before the harm, or since all is well again."""
+        outcome, answered_at = call.outcome, call.answered_at
+        if outcome is None or outcome.ended_by == "us" or answered_at is None:
             return
-        if call.answered_at < self.harmed_at - _SURE_SECONDS:
-            self.cut.append(f"{call.timeline}\n{self.harms[-1:]}")
+        is_sure = answered_at < self.harmed_at - _SURE_SECONDS
+        if is_sure or (self.well_at is not None and answered_at > self.well_at):
+            self.cut.append(f"{call.timeline}\nthe last harm: {self.harm_name}")
+        else:
+            self.outcomes["cut in the harm"] += 1
 
     async def _back(self, since: float) -> None:
         async def look() -> bool | None:
             return True if self.answered_at > since else None
 
-        await eventually(look, "new calls to flow again", _BACK_SECONDS_MAX)
+        await eventually(look, f"new calls to flow again after {self.harm_name}", _BACK_SECONDS_MAX)
 
 
 async def _run(wanted: Wanted, folder: Path) -> None:
@@ -152,31 +180,36 @@ async def _run(wanted: Wanted, folder: Path) -> None:
         site.caller._pacer = site.carrier._pacer = SlowPacer()
         site.settings |= _SETTINGS
         site.carrier.line(HELD_LINE, Answers())
-        site.carrier.line(TALK, Answers(after_seconds=0.5))
+        for line in (TALK, _SPARE_LINE, ALONE):
+            site.carrier.line(line, Answers(after_seconds=0.5))
         await site.top_up("faults", "10000000.00")
         async with scene(site, dice) as it:
-            soak, samples = Soak(site, it, wanted, dice), Samples()
-            began_at = clock.monotonic()
-            works = [soak.hold(), soak.arrive(), soak.harm()]
-            running = [asyncio.create_task(work) for work in works]
+            soak = Soak(site, it, wanted, dice)
             try:
-                passed = 0.0
-                while passed < wanted.seconds:
-                    await asyncio.wait(running, timeout=5, return_when=asyncio.FIRST_COMPLETED)
-                    passed = clock.monotonic() - began_at
-                    for task in running:
-                        if task.done():
-                            task.result()
-                    await samples.take(passed, it, len(soak.held))
-                    soak.forget()
-                    last = soak.harms[-1] if soak.harms else ("nothing yet", 0.0, 0.0)
-                    print(samples.line(soak.outcomes, last), flush=True)
+                await _soak(soak)
+                await soak.end()
             finally:
-                for task in running:
-                    task.cancel()
-                await asyncio.gather(*running, return_exceptions=True)
-            await soak.end()
-            print("\n".join(samples.table(soak.outcomes, soak.harms)))
+                print("\n".join(soak.samples.table(soak.outcomes, soak.harms, soak.placed)))
+
+
+async def _soak(soak: Soak) -> None:
+    """Until the harms are over; fails as soon as one of its works does."""
+    began_at = clock.monotonic()
+    harming = asyncio.create_task(soak.harm())
+    running = [harming, asyncio.create_task(soak.hold()), asyncio.create_task(soak.arrive())]
+    try:
+        while not harming.done():
+            await asyncio.wait(running, timeout=5, return_when=asyncio.FIRST_COMPLETED)
+            for task in running:
+                if task.done():
+                    task.result()
+            await soak.samples.take(clock.monotonic() - began_at, soak.it, len(soak.held))
+            soak.forget()
+            print(soak.samples.line(soak.outcomes, soak.harms), flush=True)
+    finally:
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
 
 
 def main() -> int:
@@ -186,8 +219,12 @@ def main() -> int:
     parser.add_argument("--calls", type=int, default=200, help="two-leg calls held")
     parser.add_argument("--rate", type=float, default=2.0, help="new calls a second")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1, 10**6))
+    parser.add_argument(
+        "--harm", action="append", choices=list(HARMS), help="only these; may be repeated"
+    )
     given = parser.parse_args()
-    wanted = Wanted(given.hours * 3600, given.calls, given.rate, given.seed)
+    harms = tuple(given.harm or HARMS)
+    wanted = Wanted(given.hours * 3600, given.calls, given.rate, given.seed, harms)
     folder = Path(tempfile.mkdtemp(prefix="callctl-soak-"))
     print(f"the same again: --seed {wanted.seed}")
     try:

@@ -4,10 +4,10 @@ The points are found out by a run in which the switch lives, and by a start that
 """
 
 import asyncio
+import json
 from collections import Counter
-from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
 import pytest
@@ -15,11 +15,13 @@ import pytest
 from callctl.errors import StackFailed
 from callctl.stack.processes import Child
 from tests.agents import PlacedCall
-from tests.faults.forms import SECONDS_MAX, chance, pick
+from tests.faults.forms import SECONDS_MAX, chance, is_wanted, pick
 from tests.faults.site import Grounds, Site, open_site
 from tests.faults.stages import SECOND_MICROS, SLICE_SECONDS, TALK, Stages, caller_of
+from tests.faults.together import one_at_a_time
 
 CRASHES = pick(short=6, long=1000)  # all there are
+PARTS = pick(short=2, long=44)  # a part is a test: they run side by side
 _POINTS_LEAST = 40
 _PASSES_MAX = 500  # of one point in a run: something turns for ever
 _SETTINGS = {"CALLCTL_SLICE_SECONDS": str(SLICE_SECONDS)}
@@ -43,25 +45,36 @@ class Crash:
         return f"{self.at}{' while taking up' if self.is_in_recovery else ''}"
 
 
+@pytest.fixture(scope="module")
+async def crashes(
+    grounds: Grounds, tmp_path_factory: pytest.TempPathFactory, shared: Path
+) -> list[Crash]:
+    """Those of this run, which are the same in all parts: the first part finds them out."""
+    found = shared / "crashes.json"
+    async with one_at_a_time(shared / "crashes.lock"):
+        if not found.exists():
+            every = await _discover(grounds, tmp_path_factory.mktemp("discovery"))
+            found.write_text(json.dumps([astuple(crash) for crash in every]))
+    return [Crash(*facts) for facts in json.loads(found.read_text())]
+
+
 @pytest.mark.timeout(SECONDS_MAX)
+@pytest.mark.parametrize("part", range(1, PARTS + 1), ids="{:02}".format)
 async def test_the_switch_may_die_at_any_point(
-    grounds: Grounds,
-    tmp_path: Path,
-    subtests: pytest.Subtests,
-    record_property: Callable[[str, object], None],
+    grounds: Grounds, crashes: list[Crash], tmp_path: Path, subtests: pytest.Subtests, part: int
 ) -> None:
     """Talks go on, queues keep their order, the books agree, wherever it is killed."""
-    crashes = await _discover(grounds, tmp_path)
     assert len({crash.point for crash in crashes}) >= _POINTS_LEAST
-    chosen = chance("crash points").sample(crashes, min(CRASHES, len(crashes)))
+    wanted = [crash for crash in crashes if is_wanted(str(crash))]
+    chosen = chance("crash points").sample(wanted, min(CRASHES, len(wanted)))[part - 1 :: PARTS]
+    if not chosen:
+        pytest.skip("no wanted point is in this part")
     for number, crash in enumerate(chosen):
         folder = tmp_path / f"crash-{number}"
         folder.mkdir()
-        record_property("crash", crash)
         with subtests.test(msg=str(crash)):
             async with open_site(grounds, folder) as site:
                 await _crash(site, crash)
-    record_property("crash", f"{len(chosen)} of {len(crashes)} points")
 
 
 async def _discover(grounds: Grounds, folder: Path) -> list[Crash]:
@@ -108,7 +121,7 @@ async def _crash(site: Site, crash: Crash) -> None:
         site.settings["CALLCTL_SLICE_SECONDS"] = str(2 * SLICE_SECONDS)  # for two starts
         await site.start(switch)
         await stages.fill()
-        talking, waiting = stages.talking(), stages.waiting()
+        talking, waiting, answered = stages.talking(), stages.waiting(), stages.answered()
         await switch.kill()
         places = await stages.places()
         with suppress(StackFailed):  # some come when it is ready already
@@ -119,7 +132,7 @@ async def _crash(site: Site, crash: Crash) -> None:
         with suppress(StackFailed):  # before any call: it passed the point oftener this time
             await site.start(switch, CALLCTL_CRASH_AT=crash.at)
             await _live_until_it_dies(switch, stages)
-        talking, waiting = stages.talking(), stages.waiting()
+        talking, waiting, answered = stages.talking(), stages.waiting(), stages.answered()
         places = await stages.places()
     await site.start(switch)
     await stages.all_hear(talking)
@@ -129,6 +142,7 @@ async def _crash(site: Site, crash: Crash) -> None:
     assert still == [place for place in places if place in kept], "they keep their order"
     new = await site.talking("4005550001", "01062003000", TALK)
     await new.hang_up()
+    assert not stages.lost(answered), "nobody who was answered is cut"
     await stages.end()
     if "first" in waiting:
         assert stages.served() == [place for place in kept if place != caller_of("next")]

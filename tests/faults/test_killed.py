@@ -16,12 +16,14 @@ from callctl import clock
 from callctl.cdr.asterisk_events import read_events
 from tests.agents.prompts import PROMPT_HZ
 from tests.demo.world import eventually
-from tests.faults.forms import SECONDS_MAX, pick
+from tests.faults.forms import SECONDS_MAX, alone_when_long, pick
 from tests.faults.many import held_calls
-from tests.faults.site import Grounds, Site, open_site
+from tests.faults.site import Grounds, Site, grounds, open_site
+
+pytestmark = alone_when_long
 
 CALLS = pick(short=20, long=500)
-SLICE_SECONDS = pick(short=12, long=30)
+SLICE_SECONDS = pick(short=18, long=30)  # half of it is left, at least, when the switch dies
 ADOPTION_SECONDS_MAX = 3.0
 _OFF_SECONDS_MAX = 1.0
 _MICROS = 1_000_000
@@ -32,10 +34,17 @@ FROM live_calls AS l INNER JOIN reservations AS r ON r.id = l.reservations[1]
 """
 
 
+@pytest.fixture(scope="module")
+async def roomy() -> AsyncIterator[Grounds]:
+    """The module's Asterisk and PostgreSQL."""
+    async with grounds(is_for_hundreds=True) as made:
+        yield made
+
+
 @pytest.fixture
-async def crowded(grounds: Grounds, tmp_path: Path) -> AsyncIterator[Site]:
+async def crowded(roomy: Grounds, tmp_path: Path) -> AsyncIterator[Site]:
     """A site whose carrier is SIPp."""
-    async with open_site(grounds, tmp_path, carrier_port=0) as site:
+    async with open_site(roomy, tmp_path, carrier_port=0) as site:
         site.settings["CALLCTL_SLICE_SECONDS"] = str(SLICE_SECONDS)
         yield site
 

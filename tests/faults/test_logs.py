@@ -23,6 +23,7 @@ _COMMAND = (sys.executable, "-m", "callctl", "switch")
 _ROOM_BYTES = 200  # the switch says more than this before its first call
 _PIPE_BYTES = 4096
 _STOP_SECONDS_MAX = 15.0
+_HANDED_SECONDS = 20  # of paid time: longer than it takes to hand a talk over
 
 
 @pytest.fixture(autouse=True)
@@ -103,13 +104,15 @@ async def test_a_stuck_reader_stops_no_call(site: Site, stuck: int) -> None:
 @pytest.mark.usefixtures("stuck")
 async def test_a_stuck_reader_does_not_keep_the_switch_from_its_end(site: Site) -> None:
     """SIGTERM hands a talk over in time, for another switch to go on with."""
+    site.settings["CALLCTL_SLICE_SECONDS"] = str(_HANDED_SECONDS)
     switch, other = site.switch(), site.switch("other")
     await site.start(switch)
+    await site.start(other)  # which stands by
     call = await site.talking(TALK, "01062001001", TALK_LINE)
     began = clock.monotonic()
     assert await switch.stop(signal.SIGTERM, deadline_seconds=_STOP_SECONDS_MAX) == 0
     site.tell(stop_seconds=clock.monotonic() - began)
-    await site.start(other)
+    await site.logged(other, '"call_adopted"')
     await site.both_hear(call, TALK_LINE)
     await call.hang_up()
     assert (await site.cdr(call)).ended_by == "caller"

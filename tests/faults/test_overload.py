@@ -86,6 +86,7 @@ async def _refused_ms(site: Site) -> list[float]:
     return [float(row["ms"]) for row in rows]
 
 
+@pytest.mark.alone
 @pytest.mark.usefixtures("switch")
 async def test_three_times_what_can_be_carried(site: Site) -> None:
     """What is too much is refused with 503 within moments; talks and later calls are well."""

@@ -40,6 +40,7 @@ class Pair:
     hung_up_at: datetime
 
 
+@pytest.mark.alone  # how many cross tells of the machine as well
 @pytest.mark.timeout(SECONDS_MAX)
 async def test_a_caller_hangs_up_as_the_line_answers(site: Site) -> None:
     """No leg outlives the hang-up by 2 s; an answered call costs a second, others nothing.

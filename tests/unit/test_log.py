@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -127,3 +128,17 @@ def test_a_line_that_the_end_of_the_disk_cut_does_not_spoil_the_next(tmp_path: P
         patient.drain()
     lines = disk.written.decode().splitlines()
     assert [json.loads(one)["event"] for one in lines[1:]] == ["log_lines_dropped", "line"]
+
+
+def test_the_end_of_a_process_does_not_wait_for_a_stuck_reader(
+    stream: TextIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For a moment at most: what is not read by then is lost."""
+    monkeypatch.setattr(log, "_LAST_SECONDS_MAX", 0.1)
+    patient = PatientStream(stream)
+    for number in range(100):
+        patient.write(_line(number, 200))
+    ending = threading.Thread(target=patient.drain, daemon=True)
+    ending.start()
+    ending.join(_SECONDS_MAX)
+    assert not ending.is_alive()

@@ -95,3 +95,11 @@ def test_a_listener_that_does_not_read_stops_nobody(listener: socket.socket) -> 
     for _ in range(10_000):
         ready.notify("WATCHDOG=1")
     assert _waiting(listener) < 10_000
+
+
+def test_who_is_ready_says_no_more_what_it_waits_for(listener: socket.socket) -> None:
+    """What systemctl shows is the last status that it was told, while the process lives."""
+    ready.notify("STATUS=waiting for PostgreSQL")
+    ready.tell_ready()
+    told = [listener.recv(100).splitlines() for _ in range(2)]
+    assert told[1] == [b"READY=1", b"STATUS="]
