@@ -109,7 +109,7 @@ async def test_database_without_schema_fails(settings: Settings, database: Datab
         ({"ari_password": "wrong"}, "ARI"),
         ({"ami_password": "wrong"}, "AMI"),
         ({"ari_password": ""}, "CALLCTL_ARI_PASSWORD"),
-        ({"renew_lead_seconds": 60.0}, "paid time"),
+        ({"renew_lead_seconds": 60.0, "slice_seconds": 120}, "paid time"),
         ({"database_url": None}, "database"),
     ],
 )

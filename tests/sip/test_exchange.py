@@ -146,7 +146,7 @@ async def test_a_timer_that_does_not_run_is_set_again(opened: Opened) -> None:
 
     async def all_run() -> bool | None:
         lefts = await timers()
-        return True if len(lefts) == 2 and all(100 < left <= 120 for left in lefts) else None
+        return True if len(lefts) == 2 and all(130 < left <= 150 for left in lefts) else None
 
     await eventually(all_run, "both timers to be set to the paid time", 2)
     for channel in await world.ari.channels.list():
