@@ -68,7 +68,15 @@ class Condition:
                 found.append("Asterisk's events do not arrive")
         if not self.lease.is_answered():
             found.append("PostgreSQL does not answer")
+        elif not self.is_database_up:
+            found.append("PostgreSQL takes no writes")
         return found
+
+    @property
+    def is_database_up(self) -> bool:
+        """Whether new calls can have money: PostgreSQL answers, and its disk is not full."""
+        up = self.lease.is_answered
+        return up() if self.parts is None else self.parts.services.desk.is_database_up()
 
     def is_of_use(self, seconds: float) -> bool:
         """Whether within `seconds` an event has come through, or Asterisk has turned us away.

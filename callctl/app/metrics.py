@@ -133,7 +133,7 @@ class _Moment(Collector):
     def collect(self) -> Iterator[Metric]:
         """Called by the registry."""
         condition, parts = self._condition, self._condition.parts
-        is_ready, is_up = not condition.ills(), condition.lease.is_answered()
+        is_ready, is_up = not condition.ills(), condition.is_database_up
         yield _one("callctl_ready", "1: calls go through this switch", is_ready)
         yield _one("callctl_owner", "1: this switch owns its Asterisk, 0: stands by", bool(parts))
         yield _one("callctl_database_up", "1: PostgreSQL has answered lately", is_up)

@@ -22,6 +22,7 @@ import structlog
 from callctl import clock
 from callctl.ari.client import AriClient
 from callctl.ari.models import Channel
+from callctl.cdr import Stage
 from callctl.charging import Role, read_held
 from callctl.charging.abandoned import (
     release_count,
@@ -147,7 +148,9 @@ class Recovery:
                         await clock.sleep(_RETRY_SECONDS)
 
     async def _end_others(self, row: Any, adopter: Adopter, adopted: Adopted) -> None:
-        """Of a call that goes on, the lines that rang."""
+        """Of a call that goes on, the lines that rang, and the place of who waits no more."""
+        if row["stage"] == Stage.QUEUED and adopted.call.b_leg is not None:
+            await self._desk.queues.release_places([row["call_id"]])
         talking = [leg.channel_id for leg in adopted.call.parties]
         await self._hang_up_strangers(row, adopter, talking)
         for charge in adopted.others:

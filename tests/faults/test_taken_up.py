@@ -15,11 +15,11 @@ from tests.agents import Answers, NoAnswer, PlacedCall
 from tests.agents.prompts import PROMPT_HZ
 from tests.demo.world import eventually
 from tests.faults.site import Site
-from tests.faults.stages import MOBILE, SECOND_MICROS, SILENT, TALK
+from tests.faults.stages import ALONE, MOBILE, SECOND_MICROS, SILENT, TALK
 
 _MENU_DID, _GREETED_DID, _BOX_DID = "4005550005", "4005550004", "4005550009"
 _TALK_DID, _SILENT_DID, _MOBILE_DID = "4005550001", "4005550002", "4005550008"
-_SILENT_MENU_DID = "4005550013"
+_QUEUE_DID, _SILENT_MENU_DID = "4005550006", "4005550013"
 _CALLER, _LINE_HZ = "01062005001", 440
 _CLOSED_HZ, _MENU_HZ = PROMPT_HZ["", "closed"], PROMPT_HZ["", "unavailable"]
 _BEEP_HZ = PROMPT_HZ["", "beep"]
@@ -210,4 +210,29 @@ async def test_a_talk_that_was_not_noted_yet_goes_on(site: Site, did: str) -> No
     assert b_leg.cost_micros == b_leg.billed_seconds * (
         _FORWARDED_MICROS if did == _MOBILE_DID else 0
     )
+    await site.invariants()
+
+
+async def test_who_is_served_at_that_moment_waits_no_more(site: Site) -> None:
+    """The switch dies when a caller from the queue is joined with the line: he has left it."""
+    switch = site.switch()
+    await site.start(switch, CALLCTL_CRASH_AT="ari POST bridges/*/addChannel after:3")
+    site.carrier.line(ALONE, Answers(after_seconds=0.2, voice_hz=_LINE_HZ))
+    served = await site.call(_QUEUE_DID, "01062005002")
+    await served.hears(_LINE_HZ, 10)
+    call = await site.call(_QUEUE_DID, _CALLER)
+    await call.hears(PROMPT_HZ["", "hold"], 10)
+    await served.hang_up()
+    async with asyncio.timeout(10):
+        await switch.wait()
+    await site.start(switch)
+    await site.logged(switch, "call_adopted")
+    await site.both_hear(call, ALONE)
+
+    async def left() -> bool | None:
+        return None if await site.database.fetch("SELECT FROM queue_places") else True
+
+    await eventually(left, "his place to be free", 5)
+    await call.hang_up()
+    await _charged_throughout(site, call)
     await site.invariants()

@@ -119,7 +119,9 @@ def _condition(**parts: Any) -> Condition:
     canary = SimpleNamespace(
         is_fresh=parts.get("is_fresh", True), heard_at=parts.get("heard_at", clock.monotonic())
     )
-    owned: Any = SimpleNamespace(exchange=exchange, ari=ari, canary=canary)
+    takes_writes = parts.get("is_up", True) and parts.get("takes_writes", True)
+    services = SimpleNamespace(desk=SimpleNamespace(is_database_up=lambda: takes_writes))
+    owned: Any = SimpleNamespace(exchange=exchange, ari=ari, canary=canary, services=services)
     return Condition(lease, parts=cast(Parts, owned))
 
 
@@ -131,6 +133,7 @@ def _condition(**parts: Any) -> Condition:
         ({"is_connected": False, "is_fresh": False}, ["Asterisk is not connected"]),
         ({"is_fresh": False}, ["Asterisk's events do not arrive"]),
         ({"is_up": False}, ["PostgreSQL does not answer"]),
+        ({"takes_writes": False}, ["PostgreSQL takes no writes"]),
         ({"is_up": False, "is_draining": True}, ["draining", "PostgreSQL does not answer"]),
     ],
 )
