@@ -34,6 +34,9 @@ async def release(call: "Call") -> None:
                     await call.ari.channels.hangup(leg.channel_id)
                 await asking.ask(call, leg)
         await _all_destroyed(call, _END_SECONDS_MAX)
+    for leg in call.legs:
+        if leg.is_answer_untold:  # one that lost the race, and whose answer nobody told
+            await asking.ask(call, leg)
     await call.bridge.remove()
 
 
