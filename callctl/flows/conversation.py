@@ -59,6 +59,11 @@ class Conversation:
     journey: Journey
     last_cause: int | None = None  # of the last line that was rung and did not take the call
     seats: list[ringing.Seat] = field(default_factory=list)  # lines whose calls count
+    _told: tuple[object, ...] = field(init=False)  # of what rings, by the live call's row
+
+    def __post_init__(self) -> None:
+        """The row was written when the money was asked for."""
+        self._told = self._ringing()
 
     @property
     def language(self) -> str:
@@ -78,13 +83,23 @@ class Conversation:
         """Keep the live call's row current."""
         self.desk.note(self._row())
 
+    def note_ringing(self) -> None:
+        """As `note`, unless the row tells already which line is rung."""
+        if self._told != self._ringing():
+            self.note()
+
     async def keep(self) -> None:
         """Have that row durable; while PostgreSQL is away the earlier one stands."""
         await self.desk.keep(self._row())
 
     def _row(self) -> LiveCall:
-        self.record.target = str(self.journey.target or "")
+        self._told = self._ringing()
         return live_call(self.call, self.record, self.charge)
+
+    def _ringing(self) -> tuple[object, ...]:
+        record = self.record
+        record.target = str(self.journey.target or "")
+        return record.stage, record.group_name, record.target, tuple(record.attempts)
 
     async def run(self, decision: Decision) -> None:
         """Take step after step from `decision` on, then talk."""

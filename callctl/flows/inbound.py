@@ -86,6 +86,7 @@ async def _charged(
 ) -> None:
     """The part of the call that money is held for."""
     did, step = biller.did, decision.step
+    record.target = str(journey.target or "")
     first = None  # made now, not rung before there is money
     if isinstance(step, Ring):
         record.group_name = step.group.name

@@ -126,7 +126,7 @@ async def _occupy(conversation: "Conversation", step: Ring, attempt: Attempt) ->
 async def _hold(conversation: "Conversation", payers: Sequence[Payer]) -> bool:
     """The leg's money, and a row that tells of it: both are durable before the line rings."""
     if not payers:
-        conversation.note()
+        conversation.note_ringing()
         return True
     is_held, _ = await asyncio.gather(conversation.charge.add(payers), conversation.keep())
     return is_held
