@@ -33,11 +33,16 @@ class Bridges(Commands):
         return models.Bridge.model_validate_json(body)
 
     async def create(
-        self, bridge_id: str, *, bridge_type: str = "mixing", name: str | None = None
+        self,
+        bridge_id: str,
+        *,
+        bridge_type: str = "mixing",
+        name: str | None = None,
+        is_removed: bool = False,
     ) -> models.Bridge:
         """Make a bridge ("mixing" or "holding"); the same id again returns the one made before.
 
-        One of that id that is being removed is waited for.
+        One that `is_removed` is not returned: its id is free a moment after the removal.
         """
         query = names.query(
             {
@@ -46,7 +51,7 @@ class Bridges(Commands):
             }
         )
         target = f"/ari/bridges/{names.object_id(bridge_id)}"
-        give_up_at = clock.monotonic() + _REMOVED_SECONDS_MAX
+        give_up_at = clock.monotonic() + (_REMOVED_SECONDS_MAX if is_removed else 0.0)
         while True:
             try:
                 body = await self.send("POST", target + query)
@@ -54,11 +59,8 @@ class Bridges(Commands):
             except AriRefused as refusal:
                 if refusal.status != 409:
                     raise
-            try:
+            if clock.monotonic() >= give_up_at:
                 return await self.get(bridge_id)
-            except AriRefused as refusal:  # it is going, and its id not free yet
-                if refusal.status != 404 or clock.monotonic() > give_up_at:
-                    raise
             await clock.sleep(_RETRY_SECONDS)
 
     async def add_channel(self, bridge_id: str, channel: str | Sequence[str]) -> None:

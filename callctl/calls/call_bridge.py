@@ -23,6 +23,7 @@ class CallBridge:
         self.id = bridge_id(call.call_id)
         self._channels: set[str] = set()
         self._is_made = False  # or may have been
+        self._is_removed = False  # Asterisk may still be at it
 
     def has(self, leg: Leg) -> bool:
         """Whether a leg was put into it."""
@@ -49,7 +50,8 @@ class CallBridge:
         bridges = self._call.ari.bridges
         if not self.has_caller:
             self._is_made = True
-            await bridges.create(self.id, bridge_type="mixing")
+            await bridges.create(self.id, is_removed=self._is_removed)
+            self._is_removed = False
         await bridges.add_channel(self.id, entering)
         self._channels.update(entering)
 
@@ -68,5 +70,6 @@ class CallBridge:
         is_made, self._is_made = self._is_made, False
         self._channels.clear()
         if is_made:
+            self._is_removed = True
             with suppress(AriError):  # it is empty and holds nothing
                 await self._call.ari.bridges.destroy(self.id)

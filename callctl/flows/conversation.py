@@ -94,12 +94,12 @@ class Conversation:
 
     def _row(self) -> LiveCall:
         self._told = self._ringing()
+        self.record.target = str(self.journey.target or "")
         return live_call(self.call, self.record, self.charge)
 
     def _ringing(self) -> tuple[object, ...]:
         record = self.record
-        record.target = str(self.journey.target or "")
-        return record.stage, record.group_name, record.target, tuple(record.attempts)
+        return record.stage, record.group_name, self.journey.target, tuple(record.attempts)
 
     async def run(self, decision: Decision) -> None:
         """Take step after step from `decision` on, then talk."""

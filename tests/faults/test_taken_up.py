@@ -25,7 +25,7 @@ _CLOSED_HZ, _MENU_HZ = PROMPT_HZ["", "closed"], PROMPT_HZ["", "unavailable"]
 _BEEP_HZ = PROMPT_HZ["", "beep"]
 _FORWARDED_MICROS = 2_000  # a second
 _JOINED = {  # the moment at which the two are there and the row does not say so yet
-    _TALK_DID: "db write_journal before:3",
+    _TALK_DID: "db write_journal before:2",
     _MENU_DID: "ari POST bridges/*/addChannel after:2",
     _MOBILE_DID: "ari POST bridges/*/addChannel after:1",
 }
@@ -154,6 +154,7 @@ async def test_lines_ring_anew_for_who_was_answered(site: Site, how: str) -> Non
     await call.hears(_MENU_HZ, 10)
     await call.send_dtmf("1")
     await site.carrier.called(SILENT)
+    await _noted(site, "silent")
     await _end(site, switch, how)
     await call.hears(_LINE_HZ, 10)
     await call.hang_up()
