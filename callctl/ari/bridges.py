@@ -63,6 +63,18 @@ class Bridges(Commands):
                 return await self.get(bridge_id)
             await clock.sleep(_RETRY_SECONDS)
 
+    async def removed(self, bridge_id: str) -> None:
+        """Wait until one that was told to go is gone, or for long enough; raises AriUnavailable."""
+        give_up_at = clock.monotonic() + _REMOVED_SECONDS_MAX
+        while clock.monotonic() < give_up_at:
+            try:
+                await self.get(bridge_id)
+            except AriRefused as refusal:
+                if refusal.status == 404:
+                    return
+                raise
+            await clock.sleep(_RETRY_SECONDS)
+
     async def add_channel(self, bridge_id: str, channel: str | Sequence[str]) -> None:
         """Put one or more channels into a bridge; HungUp when one of them is gone."""
         await self._move("addChannel", bridge_id, channel)

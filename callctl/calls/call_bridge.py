@@ -63,6 +63,7 @@ class CallBridge:
     async def renew(self) -> None:
         """Have the answered caller in a bridge where nothing plays or is recorded any more."""
         await self.remove()
+        await self._call.ari.bridges.removed(self.id)
         await self.enter()
 
     async def remove(self) -> None:
