@@ -11,7 +11,7 @@ import pytest
 
 from callctl import clock
 from callctl.charging import SlicePolicy
-from tests.agents import AgentFailure
+from tests.agents import AgentFailure, PlacedCall
 from tests.faults.forms import IS_LONG, SECONDS_MAX, pick
 from tests.faults.harms import parties_lost
 from tests.faults.other_asterisk import reconfigured
@@ -97,6 +97,18 @@ async def test_a_frozen_asterisk_cuts_no_talk(site: Site, seconds: int) -> None:
     await site.invariants()
 
 
+async def _goes_on(talk: PlacedCall, since: float) -> bool:
+    """Whether he hears his line still; False when Asterisk has ended the call."""
+    try:
+        await talk.hears(440, 10, since=since)
+    except AgentFailure:
+        if talk.outcome is None:
+            raise
+        return False
+    return True
+
+
+@pytest.mark.xfail(IS_LONG, reason="after 30 s it takes seconds to end so many, not one")
 async def test_a_freeze_longer_than_what_is_paid_costs_nothing_more(site: Site) -> None:
     """Asterisk ends, as it wakes, whose paid time is over then; whoever talks on is charged on."""
     await site.start(site.switch(), **SLICES)
@@ -105,12 +117,12 @@ async def test_a_freeze_longer_than_what_is_paid_costs_nothing_more(site: Site) 
     await clock.sleep(LONGER_SECONDS)
     await site.grounds.thaw_asterisk()
     back_seconds = await flows_again(site)
-    kept = [talk for talk in talks if talk.outcome is None]
     since = clock.monotonic()
-    await asyncio.gather(*(talk.hears(440, since=since) for talk in kept))
-    for talk in kept:
-        await talk.hang_up()
-    site.tell(talks=TALKS, cut=TALKS - len(kept), back_seconds=back_seconds)
+    went_on = await asyncio.gather(*(_goes_on(talk, since) for talk in talks))
+    for talk in talks:
+        talk.start_hanging_up()
+    await asyncio.gather(*(talk.ended(10) for talk in talks))
+    site.tell(talks=TALKS, cut=TALKS - sum(went_on), back_seconds=back_seconds)
     for talk in talks:
         cdr = await site.cdr(talk)
         assert talk.answered_at is not None

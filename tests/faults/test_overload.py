@@ -4,6 +4,7 @@ Callers by the hundred are SIPp's, who reach a menu and hang up; people at agent
 """
 
 import asyncio
+from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
@@ -14,7 +15,7 @@ from tests.agents import Answers, PlacedCall
 from tests.bench.sipp import Side, place_calls
 from tests.bench.trace import Step
 from tests.faults.forms import IS_LONG, SECONDS_MAX, pick
-from tests.faults.site import Site, freeze, thaw
+from tests.faults.site import Grounds, Site, freeze, grounds, thaw
 
 pytestmark = pytest.mark.timeout(SECONDS_MAX)
 
@@ -27,6 +28,13 @@ _RATES = (20, 40, 80, 160, 320) if IS_LONG else (40, 80, 160)
 _RATE_SECONDS = pick(1, 3)
 _PORT_OFFSET = 40
 _LATE_SECONDS = 2.5
+
+
+@pytest.fixture(scope="module", name="grounds")
+async def _grounds() -> AsyncIterator[Grounds]:
+    """Audio is not what there is too little of: Asterisk would refuse with 488."""
+    async with grounds(is_for_hundreds=True) as made:
+        yield made
 
 
 @pytest.fixture

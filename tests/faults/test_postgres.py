@@ -238,7 +238,7 @@ async def test_the_switch_is_killed_during_an_outage(site: Site, goes_first: str
         starting = asyncio.create_task(site.start(switch))
         await site.logged(switch, "waiting_for_database", seconds=30)
         await late.hang_up()
-        await talk_on(calls, OUTAGE_SECONDS / 2)
+        await talk_on(calls, min(OUTAGE_SECONDS / 2, 10))  # it is waited for 30 s to be ready
     await starting
     since = clock.monotonic()
     await asyncio.gather(*(call.hears(440, since=since) for call in calls))
