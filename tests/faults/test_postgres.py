@@ -11,6 +11,7 @@ from functools import partial
 import pytest
 
 from callctl import clock
+from callctl.charging import SlicePolicy
 from callctl.stack.processes import Child
 from tests.agents import Answers, NoAnswer
 from tests.demo.calls import HOTLINE
@@ -37,7 +38,7 @@ from tests.faults.site import Site
 pytestmark = pytest.mark.timeout(SECONDS_MAX)
 
 OUTAGE_SECONDS = pick(8, 60)
-SLICE_SECONDS = 3 * OUTAGE_SECONDS  # half of it, at least, is held whenever an outage begins
+SLICE_SECONDS = pick(24, SlicePolicy().slice_seconds)  # in the long form what is shipped
 SILENT, SILENT_LINE = "4005550002", "01062000402"
 MENU, MENU_LINE = "4005550005", "01062000401"
 SHY, SHY_LINE = "4005550012", "01062000408"
