@@ -46,7 +46,7 @@ async def test_alone_it_goes_on_where_it_was(site: Site, seconds: int) -> None:
         await meanwhile.answered(5)
         await meanwhile.hang_up()
     site.tell(back_seconds=await flows_again(site))
-    await site.both_hear(talk, TALK)
+    await talk.hears(440, since=clock.monotonic())
     assert switch.is_running
     await talk.hang_up()
     assert talk.answered_at is not None
@@ -73,7 +73,7 @@ async def test_replaced_meanwhile_it_ends_itself(site: Site, seconds: int) -> No
     async with asyncio.timeout(10):
         await switch.wait()
     await flows_again(site)
-    await site.both_hear(talk, TALK)
+    await talk.hears(440, since=clock.monotonic())
     await talk.hang_up()
     assert talk.answered_at is not None
     assert talk.ended_at is not None
