@@ -136,7 +136,7 @@ class _Moment(Collector):
         is_ready, is_up = not condition.ills(), condition.is_database_up
         yield _one("callctl_ready", "1: calls go through this switch", is_ready)
         yield _one("callctl_owner", "1: this switch owns its Asterisk, 0: stands by", bool(parts))
-        yield _one("callctl_database_up", "1: PostgreSQL has answered lately", is_up)
+        yield _one("callctl_database_up", "1: PostgreSQL answers and takes writes", is_up)
         lag = condition.loop_lag.seconds
         yield _one("callctl_loop_lag_seconds", "The loop's worst lag of the last 15 to 30 s", lag)
         yield from _stored(self._stored)

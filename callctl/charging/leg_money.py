@@ -165,22 +165,19 @@ def count_request(
 
 def voiding(request: TransferRequest) -> TransferRequest:
     """What gives back all that a reservation may hold, whether it was made or not."""
-    return replace(
-        request,
-        id=derived_id(request.reservation_id or request.id, "settle"),
-        kind=TransferKind.SETTLE,
-        amount_micros=0,
-        hold_micros=0,
-        expires_seconds=0,
-    )
+    return _without_money(request, TransferKind.SETTLE, "settle")
 
 
 def holding_nothing(request: TransferRequest) -> TransferRequest:
     """What makes the same reservation without any money, unless it is made already."""
+    return _without_money(request, TransferKind.RESERVE, "reserve nothing")
+
+
+def _without_money(request: TransferRequest, kind: TransferKind, name: str) -> TransferRequest:
     return replace(
         request,
-        id=derived_id(request.reservation_id or request.id, "reserve nothing"),
-        kind=TransferKind.RESERVE,
+        id=derived_id(request.reservation_id or request.id, name),
+        kind=kind,
         amount_micros=0,
         hold_micros=0,
         expires_seconds=0,

@@ -76,6 +76,11 @@ class Line:
     wrap_up_seconds: int = 0
     is_recorded: bool = False
 
+    @property
+    def is_taken_by_answer(self) -> bool:
+        """Whether who answers a caller's call takes it by that, untold and unasked."""
+        return self.confirm_key is None and not self.is_announced
+
 
 class Strategy(StrEnum):
     """In which order the lines of a group are tried (A5, ambiguity 2)."""

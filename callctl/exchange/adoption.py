@@ -134,7 +134,7 @@ class Adopter:
         ]
         for leg in sorted(answered, key=lambda one: not call.bridge.has(one)):
             line = did.answering.lines.get(leg.line or "")
-            is_told = line is not None and (line.confirm_key is not None or line.is_announced)
+            is_told = line is not None and not line.is_taken_by_answer
             if is_by_line or call.bridge.has(leg) or not is_told:
                 leg.is_taken = True
                 if is_told:

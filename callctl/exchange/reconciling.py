@@ -21,7 +21,7 @@ from callctl.ari import models
 from callctl.ari.client import AriClient
 from callctl.calls import Call, Leg, Moment
 from callctl.errors import AriError, HungUp
-from callctl.exchange.witness import Witness
+from callctl.exchange.witness import LAST_BYTES, Witness
 from callctl.values.hangup import HangupCause
 
 if TYPE_CHECKING:
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 _ROUND_SECONDS = 15.0
 _ON_ITS_WAY_SECONDS = 1.0  # an event that comes so late is not lost
 _RECORD_TRIES, _RECORD_RETRY_SECONDS = 3, 0.3  # Asterisk writes it a moment after the fact
-_LAST_BYTES = 8 << 20  # of its record; half an hour of 10 calls a second
 _BRIDGE = re.compile(r"b[0-9a-f]{32}")  # as values.ids makes them
 _log = structlog.get_logger()
 
@@ -96,7 +95,7 @@ class Inquiry:
         witness = Witness()
         for _ in range(_RECORD_TRIES if self._legs_path is not None else 0):
             witness = await asyncio.to_thread(
-                Witness.read, self._legs_path, ids, last_bytes=_LAST_BYTES
+                Witness.read, self._legs_path, ids, last_bytes=LAST_BYTES
             )
             if all(witness.hung_up_at(one) is not None for one in gone):
                 break

@@ -23,7 +23,7 @@ from callctl import clock
 from callctl.ari.client import AriClient
 from callctl.ari.models import Channel
 from callctl.cdr import Stage
-from callctl.charging import Role, read_held
+from callctl.charging import read_held
 from callctl.charging.abandoned import (
     release_count,
     release_unclaimed,
@@ -36,16 +36,14 @@ from callctl.exchange.adoption import Adopted, Adopter
 from callctl.exchange.exchange import Exchange
 from callctl.exchange.reconciling import is_of
 from callctl.exchange.remains import Remains
-from callctl.exchange.witness import Witness
+from callctl.exchange.witness import LAST_BYTES, Witness
 from callctl.flows.desk import Desk
 from callctl.values.hangup import HangupCause
 from callctl.values.ids import bridge_id
 
 _RETRY_SECONDS = 1.0
-_LAST_BYTES = 8 << 20  # of Asterisk's record: what happened while no switch ran
 _AT_ONCE_MAX = 64  # calls that are ended at a time
 _ROW_SECONDS_MAX = 30.0  # from a reservation to its live call's row
-_WHOLESALE = frozenset({Role.RESELLER, Role.CARRIER})
 _Rest = Callable[[], Awaitable[None]]  # ends what is left of a call, or all of it
 _log = structlog.get_logger()
 
@@ -80,12 +78,8 @@ class Recovery:
         away this waits for it. Raises AriError: to be called again at the next connect.
         """
         async with self._running:
-            while self._rows or self._unclaimed:
-                try:
-                    await self._recover()
-                except DatabaseUnavailable as error:
-                    _log.warning("recovery_waits", error=str(error))
-                    await clock.sleep(_RETRY_SECONDS)
+            if self._rows or self._unclaimed:
+                await _insist(self._recover)
 
     async def _recover(self) -> None:
         if self._rows:
@@ -118,7 +112,7 @@ class Recovery:
     def _witness(self, rows: Sequence[Any], alive: Mapping[str, Any]) -> Witness:
         """What Asterisk's record has of these calls; all of it is read if its end is not enough."""
         ids = {(one, row["call_id"]) for row in rows for one in _channel_ids(row)}
-        witness = Witness.read(self._legs_path, ids, last_bytes=_LAST_BYTES)
+        witness = Witness.read(self._legs_path, ids, last_bytes=LAST_BYTES)
         if all(one in alive or witness.hung_up_at(one) is not None for one, _ in ids):
             return witness
         return Witness.read(self._legs_path, ids)
@@ -140,12 +134,7 @@ class Recovery:
     async def _finish(self, row: Any, rest: _Rest) -> None:
         async with self._at_once:
             with _logged(row):
-                while True:
-                    try:
-                        return await rest()
-                    except DatabaseUnavailable as error:
-                        _log.warning("recovery_waits", error=str(error))
-                        await clock.sleep(_RETRY_SECONDS)
+                await _insist(rest)
 
     async def _end_others(self, row: Any, adopter: Adopter, adopted: Adopted) -> None:
         """Of a call that goes on, the lines that rang, and the place of who waits no more."""
@@ -184,6 +173,16 @@ class Recovery:
             await release_count(teller, count, is_answered=is_answered)
         await self._desk.journal.write(remains.cdr(settled))
         _log.warning("call_recovered", call_id=str(row["call_id"]), was_alive=bool(ours))
+
+
+async def _insist(work: _Rest) -> None:
+    """Do it, again and again while PostgreSQL is away."""
+    while True:
+        try:
+            return await work()
+        except DatabaseUnavailable as error:
+            _log.warning("recovery_waits", error=str(error))
+            await clock.sleep(_RETRY_SECONDS)
 
 
 @contextmanager

@@ -15,6 +15,8 @@ from callctl.cdr.asterisk_events import Event, read_latest
 from callctl.errors import InvalidInput
 from callctl.values.ids import is_leg_channel
 
+LAST_BYTES = 8 << 20
+"""Of the record, what was written lately: half an hour of 10 calls a second."""
 _MICROS_PER_SECOND = 1_000_000
 _log = structlog.get_logger()
 

@@ -175,7 +175,7 @@ def _is_plain(did: Did, step: Ring) -> bool:
         return False
     line = step.attempts[0].line
     is_free = line.capacity is None and step.group.queue is None
-    return is_free and line.confirm_key is None and not line.is_announced
+    return is_free and line.is_taken_by_answer
 
 
 def _note_denial(record: Record, charge: Charge) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from callctl import clock
 from callctl.charging import Bill, Charge, Neighbours, Payer, open_charge, read_held, resumed
-from callctl.charging.abandoned import release_count, settle_abandoned
+from callctl.charging.abandoned import Settled, release_count, settle_abandoned
 from callctl.db.pool import Database
 from callctl.errors import HandedOver
 from callctl.values.tariff import Rate
@@ -83,39 +83,34 @@ async def test_an_abandoned_leg_is_charged_to_its_end_and_never_beyond_what_is_p
         assert await till.available() == _MONEY - seconds * _SECOND_MICROS
 
 
+async def _found_late(till: Till, database: Database, *, paid_seconds: int) -> Settled:
+    """A leg that holds 60 s and by its row has so much paid, settled an hour after its begin."""
+    await till.top_up(_MONEY)
+    payer = till.payer(PER_SECOND)
+    await till.charge(60).reserve_first(Bill((payer,)))
+    row = _row(payer, paid_seconds=paid_seconds)
+    end = BEGIN + timedelta(hours=1)
+    return await settle_abandoned(till.teller, row, await _held(database, row), end)
+
+
 async def test_a_row_that_was_not_told_what_is_paid_is_bounded_by_what_is_held(
     till: Till, database: Database
 ) -> None:
     """The first row of a call is written beside the reservation."""
-    await till.top_up(_MONEY)
-    payer = till.payer(PER_SECOND)
-    await till.charge(60).reserve_first(Bill((payer,)))
-    row = _row(payer, paid_seconds=0)
-    end = BEGIN + timedelta(hours=1)
-    paid = await settle_abandoned(till.teller, row, await _held(database, row), end)
+    paid = await _found_late(till, database, paid_seconds=0)
     assert paid.cost_micros == 60 * _SECOND_MICROS
 
 
 async def test_more_than_is_held_is_never_asked_for(till: Till, database: Database) -> None:
     """A row that believes more than the ledger has: what is held is all."""
-    await till.top_up(_MONEY)
-    payer = till.payer(PER_SECOND)
-    await till.charge(60).reserve_first(Bill((payer,)))
-    row = _row(payer, paid_seconds=600)
-    end = BEGIN + timedelta(hours=1)
-    paid = await settle_abandoned(till.teller, row, await _held(database, row), end)
+    paid = await _found_late(till, database, paid_seconds=600)
     assert (paid.billed_seconds, paid.cost_micros) == (60, 60 * _SECOND_MICROS)
     assert await till.available() == _MONEY - 60 * _SECOND_MICROS
 
 
 async def test_what_the_timers_had_let_go_is_not_charged(till: Till, database: Database) -> None:
     """The paid time had become shorter, its money was not given back yet: the time counts."""
-    await till.top_up(_MONEY)
-    payer = till.payer(PER_SECOND)
-    await till.charge(60).reserve_first(Bill((payer,)))
-    row = _row(payer, paid_seconds=30)
-    end = BEGIN + timedelta(hours=1)
-    paid = await settle_abandoned(till.teller, row, await _held(database, row), end)
+    paid = await _found_late(till, database, paid_seconds=30)
     assert (paid.billed_seconds, paid.cost_micros) == (30, 30 * _SECOND_MICROS)
     assert await till.available() == _MONEY - 30 * _SECOND_MICROS
 

@@ -56,6 +56,15 @@ class World:
 
         return await eventually(look, f"a CDR for {call.timeline.name}", seconds)
 
+    async def talk_noted(self) -> None:
+        """Wait until the row of the oldest live call says that it talks."""
+
+        async def look() -> bool | None:
+            live = await self.views.live_calls()
+            return True if live and live[0].stage == "talking" else None
+
+        await eventually(look, "the talk to be noted", 3)
+
     async def account(self, tenant: str) -> Account:
         """A tenant's account as it stands."""
         return await self.views.account(f"tenant:{tenant}")

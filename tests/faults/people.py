@@ -1,10 +1,16 @@
-"""People at telephones of faults.yaml: who rings, who waits, who calls until he is answered."""
+"""People at telephones of faults.yaml: who rings, who waits, who calls until he is answered.
+
+And what must be true of a talk that nobody's fault has cut.
+"""
+
+import pytest
 
 from callctl import clock
+from callctl.views import Cdr
 from tests.agents import Answers, NoAnswer, PlacedCall
 from tests.agents.prompts import PROMPT_HZ
 from tests.faults.site import Site
-from tests.faults.stages import ALONE, SILENT, TALK
+from tests.faults.stages import ALONE, SECOND_MICROS, SILENT, TALK
 
 TALK_DID, SILENT_DID, QUEUE_DID = "4005550001", "4005550002", "4005550006"
 HOLD_HZ = PROMPT_HZ["", "hold"]
@@ -40,3 +46,14 @@ async def flows_again(site: Site, seconds: float = _BACK_SECONDS_MAX) -> float:
             continue
         await call.hang_up()
         return clock.monotonic() - begun_at
+
+
+async def charged_throughout(site: Site, call: PlacedCall) -> Cdr:
+    """The caller's leg is charged from his answer to his end, once, whoever had the call."""
+    assert call.answered_at is not None
+    assert call.ended_at is not None
+    cdr = await site.cdr(call)
+    leg = cdr.legs[0]
+    assert leg.billed_seconds == pytest.approx(call.ended_at - call.answered_at, abs=1.5)
+    assert leg.cost_micros == leg.billed_seconds * SECOND_MICROS
+    return cdr

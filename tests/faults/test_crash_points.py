@@ -14,10 +14,10 @@ import pytest
 
 from callctl.errors import StackFailed
 from callctl.stack.processes import Child
-from tests.agents import PlacedCall
 from tests.faults.forms import SECONDS_MAX, chance, is_wanted, pick
+from tests.faults.people import charged_throughout
 from tests.faults.site import Grounds, Site, open_site
-from tests.faults.stages import SECOND_MICROS, SLICE_SECONDS, TALK, Stages, caller_of
+from tests.faults.stages import SLICE_SECONDS, TALK, Stages, caller_of
 from tests.faults.together import one_at_a_time
 
 CRASHES = pick(short=6, long=1000)  # all there are
@@ -147,19 +147,9 @@ async def _crash(site: Site, crash: Crash) -> None:
     if "first" in waiting:
         assert stages.served() == [place for place in kept if place != caller_of("next")]
     for name in talking:
-        await _charged_throughout(site, stages.calls[name])
+        await charged_throughout(site, stages.calls[name])
     await site.invariants()
     assert await switch.stop() == 0, switch.obituary()
-
-
-async def _charged_throughout(site: Site, call: PlacedCall) -> None:
-    """From his answer to his end, once."""
-    assert call.answered_at is not None
-    assert call.ended_at is not None
-    cdr = await site.cdr(call)
-    leg = cdr.legs[0]
-    assert leg.billed_seconds == pytest.approx(call.ended_at - call.answered_at, abs=1.5)
-    assert leg.cost_micros == leg.billed_seconds * SECOND_MICROS
 
 
 async def _live_until_it_dies(switch: Child, stages: Stages) -> None:

@@ -11,11 +11,13 @@ from callctl import clock
 from callctl.cdr import Stage
 from callctl.errors import AriRefused
 from callctl.stack.processes import Child
+from callctl.views import Cdr
 from tests.agents import Answers, NoAnswer, PlacedCall
 from tests.agents.prompts import PROMPT_HZ
 from tests.demo.world import eventually
+from tests.faults.people import charged_throughout
 from tests.faults.site import Site
-from tests.faults.stages import ALONE, MOBILE, SECOND_MICROS, SILENT, TALK
+from tests.faults.stages import ALONE, MOBILE, SILENT, TALK
 
 _MENU_DID, _GREETED_DID, _BOX_DID = "4005550005", "4005550004", "4005550009"
 _TALK_DID, _SILENT_DID, _MOBILE_DID = "4005550001", "4005550002", "4005550008"
@@ -65,15 +67,13 @@ async def _noted(site: Site, line: str) -> None:
     await eventually(look, f"{line} to be noted", 1)
 
 
-async def _charged_throughout(site: Site, call: PlacedCall) -> None:
-    """From his answer to his end, once, whoever had the call."""
-    assert call.answered_at is not None
-    assert call.ended_at is not None
-    cdr = await site.cdr(call)
-    seconds = cdr.legs[0].billed_seconds
-    assert seconds == pytest.approx(call.ended_at - call.answered_at, abs=1.5)
-    assert cdr.legs[0].cost_micros == seconds * SECOND_MICROS
+async def _ends_well(site: Site, call: PlacedCall) -> Cdr:
+    """He hangs up, is charged throughout, and nothing is left."""
+    await call.hang_up()
+    cdr = await charged_throughout(site, call)
     assert cdr.ended_by == "caller"
+    await site.invariants()
+    return cdr
 
 
 @pytest.mark.parametrize("how", ["killed", "stopped"])
@@ -88,9 +88,7 @@ async def test_a_caller_in_a_menu_hears_it_again(site: Site, how: str) -> None:
     await call.hears(_MENU_HZ, 10, since=clock.monotonic())
     await call.send_dtmf("1")
     await call.hears(_LINE_HZ, 10)
-    await call.hang_up()
-    await _charged_throughout(site, call)
-    await site.invariants()
+    await _ends_well(site, call)
 
 
 @pytest.mark.parametrize("how", ["killed", "stopped"])
@@ -103,9 +101,7 @@ async def test_a_greeting_begins_anew(site: Site, how: str) -> None:
     await call.hears(_CLOSED_HZ, 10)
     await _end(site, switch, how)
     await call.hears(_LINE_HZ, 15, since=clock.monotonic())
-    await call.hang_up()
-    await _charged_throughout(site, call)
-    await site.invariants()
+    await _ends_well(site, call)
 
 
 @pytest.mark.parametrize("how", ["killed", "stopped"])
@@ -122,11 +118,9 @@ async def test_a_message_goes_on_being_recorded(site: Site, how: str) -> None:
     await clock.sleep(max(0.0, spoken_at + 4 - clock.monotonic()))  # he speaks
     await call.send_dtmf("#")
     await call.hears(PROMPT_HZ["", "message-saved"], 10)
-    await call.hang_up()
-    await _charged_throughout(site, call)
+    await _ends_well(site, call)
     [voicemail] = await site.database.fetch("SELECT seconds FROM voicemails")
     assert voicemail["seconds"] >= 3
-    await site.invariants()
 
 
 async def test_who_has_said_nothing_yet_is_asked_again(site: Site) -> None:
@@ -139,9 +133,7 @@ async def test_who_has_said_nothing_yet_is_asked_again(site: Site) -> None:
     await site.start(switch)
     await call.hears(_BEEP_HZ, 10, since=clock.monotonic())
     await _recorded(site)
-    await call.hang_up()
-    await _charged_throughout(site, call)
-    await site.invariants()
+    await _ends_well(site, call)
 
 
 @pytest.mark.parametrize("how", ["killed", "stopped"])
@@ -157,9 +149,7 @@ async def test_lines_ring_anew_for_who_was_answered(site: Site, how: str) -> Non
     await _noted(site, "silent")
     await _end(site, switch, how)
     await call.hears(_LINE_HZ, 10)
-    await call.hang_up()
-    await _charged_throughout(site, call)
-    await site.invariants()
+    await _ends_well(site, call)
 
 
 async def test_a_line_may_answer_while_no_switch_runs(site: Site) -> None:
@@ -175,11 +165,8 @@ async def test_a_line_may_answer_while_no_switch_runs(site: Site) -> None:
     await site.start(switch)
     await site.logged(switch, "call_adopted")
     await site.both_hear(call, SILENT)
-    await call.hang_up()
-    await _charged_throughout(site, call)
-    cdr = await site.cdr(call)
+    cdr = await _ends_well(site, call)
     assert (cdr.line, cdr.disposition) == ("silent", "answered")
-    await site.invariants()
 
 
 @pytest.mark.parametrize("did", [_TALK_DID, _MENU_DID, _MOBILE_DID])
@@ -203,15 +190,12 @@ async def test_a_talk_that_was_not_noted_yet_goes_on(site: Site, did: str) -> No
     await site.start(switch)
     await call.hears(_LINE_HZ, 10)
     await site.both_hear(call, line)
-    await call.hang_up()
-    await _charged_throughout(site, call)
-    cdr = await site.cdr(call)
+    cdr = await _ends_well(site, call)
     assert cdr.line == ("mobile" if did == _MOBILE_DID else "talk")
     b_leg = cdr.legs[-1]
     assert b_leg.cost_micros == b_leg.billed_seconds * (
         _FORWARDED_MICROS if did == _MOBILE_DID else 0
     )
-    await site.invariants()
 
 
 async def test_who_is_served_at_that_moment_waits_no_more(site: Site) -> None:
@@ -234,6 +218,4 @@ async def test_who_is_served_at_that_moment_waits_no_more(site: Site) -> None:
         return None if await site.database.fetch("SELECT FROM queue_places") else True
 
     await eventually(left, "his place to be free", 5)
-    await call.hang_up()
-    await _charged_throughout(site, call)
-    await site.invariants()
+    await _ends_well(site, call)

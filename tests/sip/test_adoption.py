@@ -35,12 +35,7 @@ async def _talking(world: World, did: str, line: str) -> PlacedCall:
     await world.top_up("shortcash", "1.00")  # no warning is to sound into the talk
     call = await world.call(did, "01062001234")
     await call.hears(440, seconds=10)
-
-    async def noted() -> bool | None:
-        live = await world.views.live_calls()
-        return True if live and live[0].stage == "talking" else None
-
-    await eventually(noted, "the talk to be noted", 3)
+    await world.talk_noted()
     return call
 
 

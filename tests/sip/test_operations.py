@@ -90,12 +90,7 @@ async def _talking(world: World) -> PlacedCall:
     world.carrier.line(LINE, Answers(voice_hz=440))
     call = await world.call(DID, "01062001234")
     await call.hears(440, seconds=10)
-
-    async def noted() -> bool | None:
-        live = await world.views.live_calls()
-        return True if live and live[0].stage == "talking" else None
-
-    await eventually(noted, "the talk to be noted", 3)
+    await world.talk_noted()
     return call
 
 

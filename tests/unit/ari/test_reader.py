@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 
 import orjson
 import pytest
@@ -36,6 +37,28 @@ async def stay(socket: web.WebSocketResponse) -> None:
     """Keep the socket open until the other side closes it."""
     async for _ in socket:
         pass
+
+
+async def short(socket: web.WebSocketResponse) -> None:
+    """Close it at once."""
+    await socket.close()
+
+
+@asynccontextmanager
+async def reading(client: AriClient) -> AsyncIterator[None]:
+    """Have it read while the block runs."""
+    async with client:
+        run = asyncio.create_task(client.run())
+        yield
+        run.cancel()
+        await asyncio.wait([run])
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    """Wait until it holds."""
+    async with asyncio.timeout(5):
+        while not holds():
+            await clock.sleep(0.001)
 
 
 class Stage:
@@ -163,9 +186,6 @@ async def test_restart_of_asterisk_is_told(
 ) -> None:
     """A changed start time means that every call is gone."""
 
-    async def short(socket: web.WebSocketResponse) -> None:
-        await socket.close()
-
     async def last(socket: web.WebSocketResponse) -> None:
         await socket.send_str(user_event("last"))
         await stay(socket)
@@ -211,56 +231,33 @@ async def test_a_handshake_without_an_answer_has_a_deadline(
     """An Asterisk that stands still takes connections and says nothing: another one is made."""
     monkeypatch.setattr(reader, "_CONNECT_SECONDS", 0.2)
     stage.is_silent = True
-    async with stage.client() as client:
-        run = asyncio.create_task(client.run())
-        async with asyncio.timeout(5):
-            while not client.is_connected:
-                await clock.sleep(0.01)
-        run.cancel()
-        await asyncio.wait([run])
+    client = stage.client()
+    async with reading(client):
+        await until(lambda: client.is_connected)
 
 
 async def test_who_is_turned_away_is_told_from_who_loses_a_connection(stage: Stage) -> None:
     """A handshake refused says that Asterisk is away; a connection that ends says nothing."""
-
-    async def short(socket: web.WebSocketResponse) -> None:
-        await socket.close()
-
     stage.scripts = [short]
-    async with stage.client() as client:
-        run = asyncio.create_task(client.run())
-        async with asyncio.timeout(5):
-            while client.connection_count < 2:
-                await clock.sleep(0.01)
+    client = stage.client()
+    async with reading(client):
+        await until(lambda: client.connection_count >= 2)
         assert client.turned_away_at == float("-inf")
         stage.statuses = [503]
         began = clock.monotonic()
         await client.reconnect()
-        async with asyncio.timeout(5):
-            while client.turned_away_at < began:
-                await clock.sleep(0.01)
-        run.cancel()
-        await asyncio.wait([run])
+        await until(lambda: client.turned_away_at >= began)
 
 
 async def test_a_password_changed_under_live_calls_ends_nothing(stage: Stage) -> None:
     """At the start a wrong password ends the reader; later it tries on, for the calls' sake."""
-
-    async def short(socket: web.WebSocketResponse) -> None:
-        await socket.close()
-
     stage.scripts = [short]
-    async with stage.client() as client:
-        run = asyncio.create_task(client.run())
-        async with asyncio.timeout(5):
-            while client.connection_count < 1:
-                await clock.sleep(0.001)
-            stage.statuses = [401]
-            while client.connection_count < 2:
-                await clock.sleep(0.01)
+    client = stage.client()
+    async with reading(client):
+        await until(lambda: client.connection_count >= 1)
+        stage.statuses = [401]
+        await until(lambda: client.connection_count >= 2)
         assert not stage.statuses
-        run.cancel()
-        await asyncio.wait([run])
 
     stage.statuses = [401]
     async with stage.client() as client, asyncio.timeout(5):
@@ -276,14 +273,10 @@ async def test_work_at_a_connect_that_fails_is_logged(stage: Stage) -> None:
 
     settings = AriSettings(str(stage.server.make_url("")), "callctl", "secret")
     with capture_logs() as lines:
-        async with AriClient(settings, on_connected=failing) as client:
-            run = asyncio.create_task(client.run())
-            async with asyncio.timeout(5):
-                while not any(one["event"] == "ari_on_connected_failed" for one in lines):
-                    await clock.sleep(0.01)
+        client = AriClient(settings, on_connected=failing)
+        async with reading(client):
+            await until(lambda: any(one["event"] == "ari_on_connected_failed" for one in lines))
             assert client.is_connected
-            run.cancel()
-            await asyncio.wait([run])
 
 
 async def test_replaced_application_ends_run(stage: Stage) -> None:
