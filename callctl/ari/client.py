@@ -4,6 +4,7 @@ Its groups of commands (`channels`, `bridges`, ...) work whether or not `run` ru
 events of the Stasis application `app`.
 """
 
+from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
@@ -18,6 +19,9 @@ from callctl.ari.system import Applications, AsteriskSystem, Events
 from callctl.ari.transport import AriSettings, Transport
 
 __all__ = ["WANTED_EVENTS", "AriClient", "AriSettings", "Connected"]
+
+
+_PULSE_SECONDS_MAX = 120.0  # the answer to an event of our own shows that Asterisk is back
 
 
 def _ignore(_event: Event) -> None:
@@ -47,13 +51,16 @@ class AriClient:
         self.app = names.app(app)
         self.clock = AsteriskClock()  # whoever gets the events keeps it
         self._transport = transport or KeepAliveTransport(settings)
+        # A connection of its own: made before an Asterisk stands still, answered as it wakes.
+        patient = replace(settings, command_seconds=_PULSE_SECONDS_MAX)
+        self._pulse = transport or KeepAliveTransport(patient)
         self.channels = Channels(self._transport, self.app)
         self.bridges = Bridges(self._transport)
         self.playbacks = Playbacks(self._transport)
         self.recordings = Recordings(self._transport)
         self.applications = Applications(self._transport, self.app)
         self.asterisk = AsteriskSystem(self._transport)
-        self.events = Events(self._transport, self.app)
+        self.events = Events(self._pulse, self.app)
         self._reader = EventReader(
             settings,
             self.app,
@@ -88,9 +95,14 @@ class AriClient:
         """Have `run` make a new connection in place of one that delivers nothing."""
         await self._reader.reconnect()
 
+    def hurry(self) -> None:
+        """Asterisk has given a sign of life: have `run` connect now, if it is not connected."""
+        self._reader.hurry()
+
     async def close(self) -> None:
         """Close the connections of the commands; `run` closes its own when it is cancelled."""
         await self._transport.close()
+        await self._pulse.close()
 
     async def __aenter__(self) -> Self:
         return self

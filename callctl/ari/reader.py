@@ -5,6 +5,7 @@ It never works and never waits: what it hands an event to must return at once.
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from random import SystemRandom
@@ -95,11 +96,22 @@ class EventReader:
         self.is_connected = False
         self.connection_count = 0
         self.turned_away_at = float("-inf")  # on clock.monotonic()
+        self._sign = asyncio.Event()  # of life, since the latest try to connect began
+        self._try: asyncio.Timeout | None = None
 
     async def reconnect(self) -> None:
         """Give up this connection, which delivers nothing; `run` makes another one."""
         if self._socket is not None:
             await self._socket.close()
+
+    def hurry(self) -> None:
+        """Asterisk gives a sign of life: try now to connect, and not only when it is time to.
+
+        A try that hangs begins anew: it may be one of those that Asterisk had no room for.
+        """
+        self._sign.set()
+        if self._try is not None:
+            self._try.reschedule(asyncio.get_running_loop().time())
 
     async def run(self) -> None:
         """Read until cancelled, reconnecting whenever the connection is lost.
@@ -118,7 +130,9 @@ class EventReader:
                     _log.warning("ari_not_connected", reason=reason, app=self._app)
                     if clock.monotonic() - began > _STABLE_SECONDS:
                         retry_seconds = _RETRY_SECONDS_MIN
-                    await clock.sleep(retry_seconds * _random.uniform(0.5, 1.0))
+                    with suppress(TimeoutError):
+                        async with asyncio.timeout(retry_seconds * _random.uniform(0.5, 1.0)):
+                            await self._sign.wait()
                     retry_seconds = min(retry_seconds * 2, _RETRY_SECONDS_MAX)
             finally:
                 for task in self._tasks:
@@ -126,8 +140,9 @@ class EventReader:
 
     async def _connection(self, session: aiohttp.ClientSession) -> str:
         """Live through one connection; returns why there is none any more."""
+        self._sign.clear()
         try:
-            async with asyncio.timeout(_CONNECT_SECONDS):
+            async with asyncio.timeout(_CONNECT_SECONDS) as self._try:
                 socket = await session.ws_connect(
                     f"{self._settings.url.rstrip('/')}/ari/events?app={self._app}"
                     # Every leg's end must reach us, and a subscription for each leg would be
@@ -143,6 +158,8 @@ class EventReader:
             return f"handshake: HTTP {error.status}"
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             return f"connect: {error!r}"
+        finally:
+            self._try = None
         self._socket = socket
         try:
             await self._greet()

@@ -29,7 +29,7 @@ from callctl.calls.leg import Leg
 from callctl.calls.line_to_ring import LineToRing
 from callctl.calls.prompts import Prompts
 from callctl.calls.recording import Recorder
-from callctl.calls.timers import SECONDS_MAX, are_timed, set_timers
+from callctl.calls.timers import FIRST_SECONDS, SECONDS_MAX, are_timed, limit, set_timers
 from callctl.calls.whisper import Whispers
 from callctl.errors import AriError, AriUnavailable, HandedOver, HungUp
 from callctl.values.hangup import Disposition, HangupCause
@@ -55,6 +55,7 @@ class Call:
     register: Callable[[str, "Call", Leg], None]
     legs: list[Leg] = field(default_factory=list)
     inquiry: asking.Inquiry | None = None  # asks Asterisk when an event does not come
+    paid_seconds: Callable[[], float] = lambda: SECONDS_MAX  # that who is joined now may talk
     presented: CallerIdPresented | None = None  # what must replace a hostile caller id
     rejected_cause: HangupCause | None = None
     is_drained: bool = False  # ended because the switch ends
@@ -74,6 +75,7 @@ class Call:
     def __post_init__(self) -> None:
         """Begin with the caller's leg."""
         self.legs.append(self.a_leg)
+        self.a_leg.lifetime_seconds = FIRST_SECONDS
         self.clock = CallClock.since(self.a_leg.setup_at, self.ari.clock)
         self.bridge, self.prompts, self.dialling = CallBridge(self), Prompts(self), Dialling(self)
         self._recorder, self.whispers = Recorder(self), Whispers(self)
@@ -176,9 +178,9 @@ class Call:
         It is not answered, so nothing is owed for this time.
         """
         if seconds > _FIRST_SECONDS_SURE and self.has_caller and self.a_leg.answered_at is None:
-            await self.ari.channels.set_timeout_absolute(
-                self.a_leg.channel_id, min(seconds + BIRTH_MARGIN_SECONDS, SECONDS_MAX)
-            )
+            lifetime_seconds = min(seconds + BIRTH_MARGIN_SECONDS, SECONDS_MAX)
+            await self.ari.channels.set_timeout_absolute(self.a_leg.channel_id, lifetime_seconds)
+            self.a_leg.lifetime_seconds = max(lifetime_seconds, FIRST_SECONDS)
 
     # -- verbs: lines
 
@@ -212,6 +214,8 @@ class Call:
         if not self.bridge.has(leg):
             if leg.is_gone:  # before the caller could be joined
                 return
+            is_answered = self.a_leg.answered_at is not None
+            await limit(self, [leg] if is_answered else [self.a_leg, leg])
             if self.a_leg.answered_at is None:
                 await self._answered(lambda: self.is_over(leg))
             try:

@@ -9,6 +9,7 @@ import structlog
 from callctl.calls import asking
 from callctl.calls.dialling import BIRTH_MARGIN_SECONDS
 from callctl.calls.leg import Leg
+from callctl.calls.timers import limited
 from callctl.errors import AriError, AriRefused, AriUnavailable, HungUp
 from callctl.values.hangup import Disposition, HangupCause
 from callctl.values.ids import bridge_id, new_id
@@ -36,11 +37,13 @@ async def ring_caller(call: "Call", line: Leg, caller: CallerToRing) -> None:
     if a_leg.is_gone or line.is_gone:  # given up before
         return
     a_leg.is_rung = True
+    a_leg.lifetime_seconds = caller.ring_seconds + BIRTH_MARGIN_SECONDS
     try:
         await _create(call, line, caller)
         if a_leg.gave_up_as is None and not call.is_over(line):
             await call.bridge.enter(line)
-            await _ring(call, line, caller.ring_seconds)
+            async with limited(call, [a_leg]):
+                await _ring(call, line, caller.ring_seconds)
     except HungUp:
         a_leg.cause = a_leg.cause or HangupCause.NORMAL
     except AriRefused:  # no such trunk: there is no channel whose end could be waited for
@@ -60,7 +63,7 @@ async def _create(call: "Call", line: Leg, caller: CallerToRing) -> None:
         channel_id=a_leg.channel_id,
         app_args=f"caller,{call.call_id}",
         originator=line.channel_id,
-        variables={"TIMEOUT(absolute)": str(caller.ring_seconds + BIRTH_MARGIN_SECONDS)},
+        variables={"TIMEOUT(absolute)": str(a_leg.lifetime_seconds)},
     )
     if not await asking.learned(
         *(call, lambda: a_leg.is_in_stasis or call.is_over(line), a_leg, _STASIS_SECONDS_MAX)

@@ -16,6 +16,7 @@ import structlog
 from callctl.calls import asking
 from callctl.calls.leg import Leg
 from callctl.calls.line_to_ring import CONFIRM_SECONDS_MAX, TOLD_SECONDS_MAX, LineToRing
+from callctl.calls.timers import limited
 from callctl.errors import AriError, AriRefused, AriUnavailable, CallctlError, HungUp
 from callctl.values.hangup import Disposition, HangupCause
 from callctl.values.ids import channel_id, new_id
@@ -48,6 +49,7 @@ class Dialling:
         call = self._call
         now = call.clock.now()
         leg = Leg(line.leg_id, channel_id(line.leg_id), "b", line.number, line.name, now)
+        leg.lifetime_seconds = line.seconds_max + BIRTH_MARGIN_SECONDS
         call.legs.append(leg)
         self._prepared[line.leg_id] = leg
         call.register(leg.channel_id, call, leg)
@@ -144,7 +146,7 @@ class Dialling:
     async def _create(self, leg: Leg, line: LineToRing) -> None:
         call = self._call
         variables = {
-            "TIMEOUT(absolute)": str(line.seconds_max + BIRTH_MARGIN_SECONDS),
+            "TIMEOUT(absolute)": str(leg.lifetime_seconds),
             "CHANNEL(userfield)": str(call.call_id),  # for Asterisk's own record
         }
         if not call.has_caller:  # what it shows as caller, and as what it is shown to him later
@@ -171,7 +173,8 @@ class Dialling:
         if not self._is_decided():
             leg.is_rung = True
             if leg.gave_up_as is None:
-                await self._ring(leg, line.ring_seconds)
+                async with limited(call, self._due_at_answer(leg, line)):
+                    await self._ring(leg, line.ring_seconds)
         if leg.answered_at is not None and call.b_leg is None:
             if line.is_taken_by_answer:
                 leg.is_taken = True
@@ -179,6 +182,13 @@ class Dialling:
                 await self._convince(leg, line)
         if self._is_decided():
             _cancel(leg)
+
+    def _due_at_answer(self, leg: Leg, line: LineToRing) -> list[Leg]:
+        """The legs whose paid time may begin with the line's answer, whoever sees it."""
+        if not line.is_taken_by_answer:
+            return []
+        is_joined = self._call.bridge.has(leg) and self._call.a_leg.answered_at is None
+        return [self._call.a_leg, leg] if is_joined else [leg]
 
     async def _ring(self, leg: Leg, ring_seconds: int) -> None:
         call = self._call

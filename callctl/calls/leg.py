@@ -8,6 +8,7 @@ import uuid
 from collections import deque
 from dataclasses import dataclass, field
 from datetime import datetime
+from math import inf
 
 from callctl import clock
 from callctl.ari import models
@@ -34,6 +35,7 @@ class Leg:
     line: str | None
     setup_at: datetime
     sip_call_id: str = ""
+    lifetime_seconds: float = inf  # after it was made Asterisk ends it, if nothing else is set
     is_in_stasis: bool = False
     has_left_stasis: bool = False
     is_rung: bool = False  # an INVITE was sent to it

@@ -7,7 +7,7 @@ was restarted, those of calls never do; a line without a call's id is taken by i
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from os import SEEK_END
 from pathlib import Path
 from typing import NamedTuple
@@ -17,6 +17,7 @@ from callctl.errors import InvalidInput
 
 _EVENTS = {"ANSWER": True, "HANGUP": False}
 _MICROS_DIGITS = 6
+_CHANNEL_FIELD, _CALL_ID_FIELD = 2, 4  # between them, the linked id
 _UUID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _CAUSE = re.compile(r'"hangupcause"+:(\d{1,3})')
 
@@ -42,8 +43,14 @@ def read_events(path: Path) -> Iterator[Event]:
                 yield _event(line, path, number)
 
 
-def read_latest(path: Path, last_bytes: int | None) -> Iterator[tuple[Event, int | None]]:
-    """As read_events, of the last so many bytes of a file only, and with hang-ups' causes."""
+def read_latest(
+    path: Path, channels: Collection[str], last_bytes: int | None
+) -> Iterator[tuple[Event, int | None]]:
+    """As read_events, with hang-ups' causes, of the last so many bytes of a file only.
+
+    And only of these channels, and of those of calls that began with one of them.
+    """
+    wanted = {one.encode() for one in channels}
     with path.open("rb") as lines:
         size = lines.seek(0, SEEK_END)
         begin = 0 if last_bytes is None else max(0, size - last_bytes)
@@ -51,6 +58,9 @@ def read_latest(path: Path, last_bytes: int | None) -> Iterator[tuple[Event, int
         if begin:
             lines.readline()  # the rest of one
         for number, raw in enumerate(lines, 1):
+            fields = raw.split(b",", _CALL_ID_FIELD)
+            if wanted.isdisjoint(fields[_CHANNEL_FIELD:_CALL_ID_FIELD]):
+                continue
             line = raw.decode("utf-8", "replace")
             if line.endswith("\n"):
                 cause = _CAUSE.search(line)

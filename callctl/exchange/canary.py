@@ -16,7 +16,7 @@ from callctl.errors import AriError
 
 EVENT = "callctl-canary"
 _ROUND_SECONDS = 1.5  # three rounds are less than 5 s: so long may events be lost unseen
-_SEND_SECONDS_MAX = 1.0
+_SLOW_SECONDS = 1.0  # an answer that took longer is news: Asterisk is there again
 _MISSES_MAX = 2
 _FRESH_SECONDS = 4 * _ROUND_SECONDS
 _log = structlog.get_logger()
@@ -33,6 +33,8 @@ class Canary:
         self._ari = ari
         self._numbers = itertools.count(1)
         self._sent: dict[str, float] = {}  # by number: when, on clock.monotonic()
+        self._sending: asyncio.Task[None] | None = None
+        self._sent_on = 0  # the number of the connection
         self.lag_seconds = 0.0
         self.heard_at = self.told_until = clock.monotonic()
 
@@ -54,24 +56,44 @@ class Canary:
 
     async def run(self) -> None:
         """Send one each 1.5 s until cancelled; after two misses have the reader connect again."""
-        while True:
-            began = clock.monotonic()
-            if len(self._sent) >= _MISSES_MAX:
-                self._sent.clear()
+        try:
+            while True:
+                began = clock.monotonic()
+                if len(self._sent) >= _MISSES_MAX:
+                    self._sent.clear()
+                    if self._ari.is_connected:
+                        _log.error("events_do_not_arrive", misses=_MISSES_MAX)
+                        await self._ari.reconnect()
                 if self._ari.is_connected:
-                    _log.error("events_do_not_arrive", misses=_MISSES_MAX)
-                    await self._ari.reconnect()
-            if self._ari.is_connected:
-                await self._send()
-            else:
-                self._sent.clear()
-            await clock.sleep(max(0.0, began + _ROUND_SECONDS - clock.monotonic()))
+                    self._begin_round()
+                else:
+                    self._sent.clear()
+                await clock.sleep(max(0.0, began + _ROUND_SECONDS - clock.monotonic()))
+        finally:
+            self._abandon()
 
-    async def _send(self) -> None:
+    def _begin_round(self) -> None:
+        """Send one; while Asterisk has not taken the one before, this round is a miss."""
+        if self._sent_on != self._ari.connection_count:  # what was sent before waits in vain
+            self._abandon()
         number = str(next(self._numbers))
         self._sent[number] = clock.monotonic()
+        if self._sending is None or self._sending.done():
+            self._sent_on = self._ari.connection_count
+            self._sending = asyncio.create_task(self._send(number), name="canary")
+
+    def _abandon(self) -> None:
+        if self._sending is not None:
+            self._sending.cancel()
+            self._sending = None
+
+    async def _send(self, number: str) -> None:
+        """The answer is waited for beyond the misses: it shows at once that Asterisk goes on."""
+        began = clock.monotonic()
         try:
-            async with asyncio.timeout(_SEND_SECONDS_MAX):
-                await self._ari.events.user_event(EVENT, variables={"number": number})
-        except (AriError, TimeoutError) as error:  # a miss like any other
-            _log.warning("canary_not_sent", error=repr(error))
+            await self._ari.events.user_event(EVENT, variables={"number": number})
+        except AriError as error:  # a miss like any other
+            _log.warning("canary_not_sent", error=str(error))
+        if clock.monotonic() - began > _SLOW_SECONDS:
+            _log.warning("asterisk_stood_still", seconds=round(clock.monotonic() - began, 1))
+            self._ari.hurry()

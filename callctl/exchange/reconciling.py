@@ -9,6 +9,7 @@ nobody is charged for it. No answer tells nothing.
 import asyncio
 import re
 from collections.abc import Awaitable, Iterable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -51,12 +52,27 @@ class Seen(NamedTuple):
         return is_answered or is_new
 
 
+@dataclass(slots=True)
+class _Reading:
+    """Of Asterisk's record: channels, each with its call's id, and what it has of them."""
+
+    ids: set[tuple[str, UUID]]
+    witness: Witness | None = None
+
+    def is_at_odds_with(self, ids: Iterable[tuple[str, UUID]]) -> bool:
+        """Whether a channel is of another call there: no witness tells anything of such."""
+        calls = dict(self.ids)
+        return any(calls.get(channel, call_id) != call_id for channel, call_id in ids)
+
+
 class Inquiry:
     """Asks Asterisk, and reads its record at `legs_path`; made by the exchange for its calls."""
 
     def __init__(self, ari: AriClient, legs_path: Path | None) -> None:
         self._ari = ari
         self._legs_path = legs_path
+        self._busy = asyncio.Lock()
+        self._next: _Reading | None = None
         self.known_until = clock.monotonic()  # what ended before it is known to have ended
 
     async def ask(self, call: Call, leg: Leg) -> None:
@@ -94,13 +110,25 @@ class Inquiry:
         ids = {(one.leg.channel_id, one.call.call_id) for one in untold}
         witness = Witness()
         for _ in range(_RECORD_TRIES if self._legs_path is not None else 0):
-            witness = await asyncio.to_thread(
-                Witness.read, self._legs_path, ids, last_bytes=LAST_BYTES
-            )
+            witness = await self._read(ids)
             if all(witness.hung_up_at(one) is not None for one in gone):
                 break
             await clock.sleep(_RECORD_RETRY_SECONDS)
         return witness
+
+    async def _read(self, ids: set[tuple[str, UUID]]) -> Witness:
+        """Read the record; who comes while it is read shares the next reading with others."""
+        reading = self._next
+        if reading is None or reading.is_at_odds_with(ids):
+            reading = self._next = _Reading(set())
+        reading.ids |= ids
+        async with self._busy:
+            if reading.witness is None:
+                self._next = None if self._next is reading else self._next
+                reading.witness = await asyncio.to_thread(
+                    Witness.read, self._legs_path, reading.ids, last_bytes=LAST_BYTES
+                )
+        return reading.witness
 
     def _moment(self, call: Call, at: datetime | None) -> Moment | None:
         return None if at is None else call.clock.moment(at, self._ari.clock)
@@ -150,12 +178,12 @@ class Reconciler:
             alive = {channel.id: channel for channel in channels}
             seen = [Seen(call, leg, _of(call, alive.get(leg.channel_id))) for call, leg in known]
             strange = [one for one in channels if self._is_strange(one)]
+            await self._end_leftovers(seen, strange)
             bridges = [one for one in bridges if not self._exchange.has(one.id)]
             if strange or any(one.is_untold for one in seen):
                 await clock.sleep(_ON_ITS_WAY_SECONDS)
                 await inquiry.believe(seen)
             inquiry.known_until = began
-            await self._end_leftovers(seen)
             await self._take_strays(strange, bridges)
             self._is_first = False
 
@@ -165,11 +193,18 @@ class Reconciler:
         is_ours = channel.dialplan.app_name == "Stasis" and app == self._ari.app
         return is_ours and not self._exchange.has(channel.id)
 
-    async def _end_leftovers(self, seen: Iterable[Seen]) -> None:
+    async def _end_leftovers(self, seen: Iterable[Seen], strange: Iterable[models.Channel]) -> None:
+        """All at once what is over and lives on, because it was hung up in vain."""
+        left = []
+        if not self._exchange.is_draining:  # whose calls go on are forgotten here
+            left += [one.id for one in strange if self._exchange.has_ended(_words(one))]
         for call, leg, channel in seen:
             is_left = leg.is_released and leg.destroyed_at is None and channel is not None
             if is_left and not call.is_handed_over:
-                await self._try(self._ari.channels.hangup(leg.channel_id))
+                left.append(leg.channel_id)
+        if left:
+            _log.warning("channels_left_over", channels=left)
+            await asyncio.gather(*(self._try(self._ari.channels.hangup(one)) for one in left))
 
     async def _take_strays(
         self, channels: Iterable[models.Channel], bridges: Iterable[models.Bridge]
@@ -197,9 +232,13 @@ class Reconciler:
             cause = HangupCause.SWITCH_CONGESTION
             await self._try(self._ari.channels.hangup(channel.id, reason_code=cause))
             return
-        app, *words = channel.dialplan.app_data.split(",")
+        words = _words(channel)
         event = models.StasisStart(
-            type="StasisStart", application=app, timestamp=clock.now(), args=words, channel=channel
+            type="StasisStart",
+            application=self._ari.app,
+            timestamp=clock.now(),
+            args=words,
+            channel=channel,
         )
         if channel.state != "Up" and self._exchange.accept(event):
             _log.warning("caller_not_heard_of", channel=channel.id)
@@ -212,6 +251,11 @@ class Reconciler:
             await command
         except AriError as error:
             _log.warning("leftover_not_ended", error=str(error))  # the next round comes
+
+
+def _words(channel: models.Channel) -> list[str]:
+    """The arguments of Stasis() that a channel in our application came with."""
+    return channel.dialplan.app_data.split(",")[1:]
 
 
 def is_of(channel: models.Channel, call_id: UUID) -> bool:

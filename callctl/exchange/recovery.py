@@ -85,16 +85,22 @@ class Recovery:
         if self._rows:
             adopter = await self._adopter(self._rows)
             found = [(row, self._adopted(row, adopter)) for row in self._rows]
-            await self._release_rung(found)
+            await self._secure_seats(found)
             self._rows = []
             rests = [self._finish(row, self._go_on(row, one, adopter)) for row, one in found]
             await asyncio.gather(*rests)
         await release_unclaimed(self._desk.teller, self._unclaimed)
         self._unclaimed = []
 
-    async def _release_rung(self, found: Sequence[tuple[Any, Adopted | None]]) -> None:
-        """The lines that rang for those who go on are hung up; before they ring anew."""
+    async def _secure_seats(self, found: Sequence[tuple[Any, Adopted | None]]) -> None:
+        """Before anybody goes on: who talks has his line still, who does not has none.
+
+        The lease of a seat may be over; and lines that rang are hung up before they ring anew.
+        """
+        talking = [row["call_id"] for row, one in found if one and one.call.b_leg is not None]
         waiting = [row["call_id"] for row, one in found if one and one.call.b_leg is None]
+        if talking:
+            await self._desk.lines.keep_seats(talking)
         if waiting:
             await self._desk.lines.release_seats(waiting)
 

@@ -47,7 +47,7 @@ class Witness:
         if path is None or not wanted:
             return witness
         try:
-            for event, cause in read_latest(path, last_bytes):
+            for event, cause in read_latest(path, wanted, last_bytes):
                 call_id = wanted.get(event.channel_id) or wanted.get(event.linked_id)
                 if call_id is not None and event.call_id in {None, call_id}:
                     witness._take(event, cause)

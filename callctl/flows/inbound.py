@@ -158,6 +158,7 @@ def _conversation(
     call: Call, desk: Desk, record: Record, *, biller: Biller, charge: Charge, journey: Journey
 ) -> Conversation:
     did = biller.did
+    call.paid_seconds = charge.seconds_left
     paid_time = PaidTime(call, desk, record, charge, did.tenant.language)
     return Conversation(call, desk, record, did, biller, charge, paid_time, journey)
 

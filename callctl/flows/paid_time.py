@@ -21,6 +21,7 @@ WARNING_PROMPT = "callctl/warning"
 FINAL_PROMPT = "callctl/final"
 _OVERTIME_SECONDS = 0.5  # Asterisk's timer ends the paid time; this long after it, we do
 _SURE_SECONDS = 1.0  # after so long the timers are read back, or set again
+_TIMER_LATE_SECONDS = 0.5  # it counts from when Asterisk was told, which may have stood still
 _TIMER_SLACK_SECONDS = 0.1  # an end this near the paid time's is the timer's
 Result = TypeVar("Result")
 _log = structlog.get_logger()
@@ -50,7 +51,8 @@ class PaidTime:
             if charge.seconds_left() < -_OVERTIME_SECONDS and not catches_up:
                 break
             if self._is_timed and not self._is_sure:
-                self._is_timed = self._is_sure = await call.is_timed()
+                at_most = charge.seconds_left() + _TIMER_LATE_SECONDS
+                self._is_timed = self._is_sure = await call.is_timed(at_most)
             try:
                 advance = await call.meanwhile(charge.advance(), is_over)
                 if advance is not None and advance.shrink_to is not None:

@@ -224,6 +224,15 @@ class LineBook:
         """Free what calls of an earlier run still hold; raises DatabaseError."""
         await queries.release_line_seats(self._database, calls=list(call_ids))
 
+    async def keep_seats(self, call_ids: Sequence[uuid.UUID]) -> None:
+        """Give calls that go on time to take over what they hold, though it be long ago.
+
+        Raises DatabaseError.
+        """
+        await queries.keep_line_seats(
+            self._database, calls=list(call_ids), lease_seconds=self.lease_seconds
+        )
+
     # -- memory
 
     def _count(self, line_id: int, call_id: uuid.UUID, step: int) -> None:

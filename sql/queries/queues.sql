@@ -27,6 +27,14 @@ FROM (
 ) AS held
 WHERE s.line_id = held.line_id AND s.call_id = held.call_id;
 
+-- name: keep_line_seats!
+-- Of calls that go on, be their lease over or not.
+WITH kept AS (
+    UPDATE line_seats SET until = clock_timestamp() + make_interval(secs => :lease_seconds)
+    WHERE call_id = ANY(:calls::uuid []) RETURNING line_id
+)
+SELECT pg_notify('callctl_lines', ' ' || line_id) FROM kept;
+
 -- name: release_line_seats!
 -- Seats of calls that are over; other switches see it when they look again.
 WITH released AS (

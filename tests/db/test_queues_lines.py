@@ -130,6 +130,20 @@ async def test_seats_of_an_earlier_run_are_released_or_taken_over(
     assert await other.lines.take(line, uuid.uuid4(), capacity=2)
 
 
+async def test_a_seat_whose_lease_is_over_is_kept_for_who_talks_on(
+    room: Room, switches: tuple[Switch, Switch]
+) -> None:
+    """The switch was away for longer: nobody else gets the line before it is taken over."""
+    one, other = switches
+    line, talking = room.lines[0], uuid.uuid4()
+    assert await one.lines.take(line, talking, capacity=1)
+    await room.database.execute("UPDATE line_seats SET until = clock_timestamp() - interval '1 s'")
+    await other.lines.keep_seats([talking])
+    assert not await other.lines.take(line, uuid.uuid4(), capacity=1)
+    await eventually(lambda: _state(other, room, line).live_calls == 1, "the seat to be heard of")
+    assert await other.lines.take(line, talking, capacity=1)
+
+
 async def test_a_call_lets_go_of_all_that_it_has(
     room: Room, switches: tuple[Switch, Switch]
 ) -> None:

@@ -108,7 +108,6 @@ async def _goes_on(talk: PlacedCall, since: float) -> bool:
     return True
 
 
-@pytest.mark.xfail(IS_LONG, reason="after 30 s it takes seconds to end so many, not one")
 async def test_a_freeze_longer_than_what_is_paid_costs_nothing_more(site: Site) -> None:
     """Asterisk ends, as it wakes, whose paid time is over then; whoever talks on is charged on."""
     await site.start(site.switch(), **SLICES)

@@ -236,6 +236,24 @@ async def test_a_handshake_without_an_answer_has_a_deadline(
         await until(lambda: client.is_connected)
 
 
+@pytest.mark.parametrize("is_silent", [True, False])
+async def test_a_sign_of_life_ends_the_waiting(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, is_silent: bool
+) -> None:
+    """For an answer to the handshake, or for the time to try again."""
+    monkeypatch.setattr(reader, "_CONNECT_SECONDS", 60.0)
+    monkeypatch.setattr(reader, "_RETRY_SECONDS_MIN", 0.001 if is_silent else 60.0)
+    stage.is_silent = is_silent
+    stage.statuses = [] if is_silent else [503]
+    client = stage.client()
+    async with reading(client):
+        await until(lambda: not (stage.is_silent or stage.statuses))
+        if not is_silent:
+            await until(lambda: client.turned_away_at > 0)
+        client.hurry()
+        await until(lambda: client.is_connected)
+
+
 async def test_who_is_turned_away_is_told_from_who_loses_a_connection(stage: Stage) -> None:
     """A handshake refused says that Asterisk is away; a connection that ends says nothing."""
     stage.scripts = [short]

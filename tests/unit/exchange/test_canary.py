@@ -26,7 +26,8 @@ class Asterisk:
         self.lost: list[bool] = []  # of the next ones
         self.sent: list[str] = []
         self.sent_at: dict[str, float] = {}
-        self.reconnects = 0
+        self.reconnects = self.hurries = self.connection_count = 0
+        self.woken = asyncio.Event()  # it answers what was asked while it stood still
         self.canary: Canary | None = None
 
     async def user_event(self, name: str, *, variables: dict[str, str]) -> None:
@@ -34,7 +35,7 @@ class Asterisk:
         self.sent.append(variables["number"])
         self.sent_at[variables["number"]] = clock.monotonic()
         if self.is_still:
-            await asyncio.Event().wait()
+            await self.woken.wait()
         is_lost = self.lost.pop(0) if self.lost else self.is_deaf
         if not is_lost:
             self.tell(variables["number"], name)
@@ -47,6 +48,10 @@ class Asterisk:
     async def reconnect(self) -> None:
         """See AriClient."""
         self.reconnects += 1
+
+    def hurry(self) -> None:
+        """See AriClient."""
+        self.hurries += 1
 
 
 @dataclass
@@ -69,7 +74,7 @@ async def flight(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Flight]:
     """A canary whose rounds are short."""
     monkeypatch.setattr(canary, "_ROUND_SECONDS", _ROUND_SECONDS)
     monkeypatch.setattr(canary, "_FRESH_SECONDS", 4 * _ROUND_SECONDS)
-    monkeypatch.setattr(canary, "_SEND_SECONDS_MAX", _ROUND_SECONDS)
+    monkeypatch.setattr(canary, "_SLOW_SECONDS", _ROUND_SECONDS)
     asterisk = Asterisk()
     asterisk.canary = Canary(cast(Any, asterisk))
     flying = asyncio.create_task(asterisk.canary.run())
@@ -136,3 +141,33 @@ async def test_what_was_sent_before_a_connection_was_lost_is_not_missed(flight: 
     flight.asterisk.is_connected = True
     await flight.rounds(3)
     assert not flight.asterisk.reconnects
+
+
+async def test_an_asterisk_that_wakes_is_known_at_once(flight: Flight) -> None:
+    """What it was asked as it fell asleep it answers then; nothing more is asked meanwhile."""
+    await flight.rounds(1)
+    flight.asterisk.is_still = True
+    await flight.rounds(1)
+    async with asyncio.timeout(5):
+        while not flight.asterisk.reconnects:
+            await clock.sleep(0.005)
+    sent = len(flight.asterisk.sent)
+    flight.asterisk.is_connected = False
+    await clock.sleep(2 * _ROUND_SECONDS)
+    assert len(flight.asterisk.sent) == sent
+    assert not flight.asterisk.hurries
+    flight.asterisk.woken.set()
+    async with asyncio.timeout(5):
+        while not flight.asterisk.hurries:
+            await clock.sleep(0.001)
+
+
+async def test_another_connection_is_not_kept_from_its_canary(flight: Flight) -> None:
+    """By one that was sent before it, and whose answer may never come."""
+    await flight.rounds(1)
+    flight.asterisk.is_still = True
+    await flight.rounds(1)
+    flight.asterisk.is_still = False
+    flight.asterisk.connection_count += 1
+    await flight.rounds(3)
+    assert flight.canary.is_fresh

@@ -94,6 +94,24 @@ async def test_a_channel_that_outlives_its_call_makes_no_second_one(site: Site) 
     assert len(await site.ended()) == 1
 
 
+async def test_what_is_over_is_not_waited_for(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It lives because Asterisk stood still as it was hung up: all of it ends at the first look."""
+    site.asterisk.fate = lambda one: Answer(503, b"") if one.startswith("DELETE") else None
+    callers = [f"1795626874.{number}" for number in range(10, 30)]
+    for caller in callers:
+        site.asterisk.arrive(caller, new_id())
+    site.go_on.set()
+    await _forgotten(site)
+    site.asterisk.fate = lambda _: None
+    monkeypatch.setattr(reconciling, "_ON_ITS_WAY_SECONDS", 60.0)
+    looking = asyncio.create_task(site.reconciler.reconcile())
+    async with asyncio.timeout(5):
+        while site.asterisk.channels:
+            await clock.sleep(0.005)
+    looking.cancel()
+    await asyncio.wait([looking])
+
+
 async def test_so_many_ended_calls_are_known_and_no_more(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,9 +1,17 @@
 """Asterisk's own record, in which ids of channels may repeat."""
 
+import asyncio
 import uuid
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
+import pytest
+
+from callctl.ari.asterisk_clock import AsteriskClock
+from callctl.calls import CallClock, Leg
+from callctl.exchange.reconciling import _RECORD_TRIES, Inquiry, Seen
 from callctl.exchange.witness import Witness
 
 CHANNEL = "1795626874.0"
@@ -58,3 +66,41 @@ def test_a_line_without_its_call_is_taken_by_its_channel(tmp_path: Path) -> None
     witness = Witness.read(path, [(CHANNEL, BEFORE), ("1.2", AFTER)])
     assert (witness.answered_at(CHANNEL), witness.hung_up_at(CHANNEL)) == (_at(10), _at(20))
     assert witness.answered_at("1.2") == _at(30)
+
+
+async def test_many_who_ask_share_a_reading(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A hundred legs whose ends nobody told: the record is read for all of them, and for each."""
+    calls = {f"1795626874.{number}": uuid.uuid4() for number in range(100)}
+    lines = [f"HANGUP,{20 + n}.000000,{one},{one},{calls[one]},x,\n" for n, one in enumerate(calls)]
+    (tmp_path / "legs.csv").write_text("".join(lines))
+    readings: list[int] = []
+
+    def read(path: Path | None, ids: set[tuple[str, uuid.UUID]], *, last_bytes: int) -> Witness:
+        readings.append(len(ids))
+        return plain(path, ids, last_bytes=last_bytes)
+
+    plain = Witness.read
+    monkeypatch.setattr(Witness, "read", read)
+    inquiry = Inquiry(cast(Any, SimpleNamespace(clock=AsteriskClock())), tmp_path / "legs.csv")
+    legs = [_leg(one) for one in calls]
+    asked = [inquiry.believe([_gone(calls[leg.channel_id], leg)]) for leg in legs]
+    another = _leg(CHANNEL)  # of another call, on the first one's channel id
+    await asyncio.gather(*asked, inquiry.believe([_gone(AFTER, another)]))
+    assert [leg.destroyed_at for leg in legs] == [_at(20 + number) for number in range(100)]
+    assert another.destroyed_at != _at(20)
+    assert len(readings) <= 2 + _RECORD_TRIES
+    assert sum(readings) <= 101 + _RECORD_TRIES
+
+
+def _leg(channel: str) -> Leg:
+    return Leg(uuid.uuid4(), channel, "a", "", None, setup_at=_at(5))
+
+
+def _gone(call_id: uuid.UUID, leg: Leg) -> Seen:
+    """A leg that Asterisk has no more, of a call that the test has no other need of."""
+    call = SimpleNamespace(
+        call_id=call_id, wake=lambda: None, clock=CallClock.since(_at(5), AsteriskClock())
+    )
+    return Seen(cast(Any, call), leg, None)
