@@ -6,6 +6,7 @@ Used by this package. Events are lost with a socket; what they would have told i
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
+from callctl import clock
 from callctl.ari import models
 from callctl.calls.leg import Leg
 from callctl.errors import AriError, AriRefused
@@ -84,20 +85,19 @@ async def played(
 
 
 async def recorded(call: "Call", name: str, seconds: float, *, is_known: bool = True) -> None:
-    """Wait until a recording has ended, by itself or with its caller.
+    """Wait until a recording has ended, by itself or with its caller, or `seconds` are over.
 
     Without `is_known` there may be none.
     """
-    left = seconds
+    deadline = clock.monotonic() + seconds
     if not is_known and await _has_ended(call, name):
         return
 
     def is_over() -> bool:
         return name in call.finished_recordings or call.a_leg.is_gone
 
-    while not await call.until(is_over, min(left, _LOOK_SECONDS)):
-        left -= _LOOK_SECONDS
-        if left <= 0 or await _has_ended(call, name):
+    while not await call.until(is_over, min(deadline - clock.monotonic(), _LOOK_SECONDS)):
+        if clock.monotonic() >= deadline or await _has_ended(call, name):
             return
 
 

@@ -39,7 +39,11 @@ class Recorder:
         return None if name is None else await self._end(name)
 
     async def message(self, name: str, *, seconds_max: int, silence_seconds: int) -> float:
-        """Record the caller alone, until he is silent, presses # or goes; returns whole seconds."""
+        """Record the caller alone, until he is silent, presses #, goes, or his time is over.
+
+        Returns whole seconds. Asterisk, which compares whole seconds of the clock, would end it up
+        to a second after `seconds_max`: that is for a message whose switch has ended meanwhile.
+        """
         call = self._call
         if call.a_leg.is_gone:
             raise HungUp
@@ -53,7 +57,7 @@ class Recorder:
             silence_seconds=silence_seconds,
             terminate_on=_MESSAGE_END_KEY,
         )
-        await asking.recorded(call, name, seconds_max + _END_SECONDS_MAX)
+        await asking.recorded(call, name, seconds_max)
         seconds = await self._end(name)
         call.clear_digits()
         return seconds or 0.0

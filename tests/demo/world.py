@@ -3,6 +3,7 @@
 Made by tests/demo/__main__.py around a Stack, and by tests/plugins/world.py for the tests.
 """
 
+import math
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -15,7 +16,7 @@ from callctl.ledger.requests import Urgency
 from callctl.stack.processes import Child
 from callctl.values.ids import new_id
 from callctl.values.money import parse_micros
-from callctl.views import Account, Cdr, CdrFilter, Views
+from callctl.views import Account, Cdr, CdrFilter, CdrLeg, Views
 from tests.agents import Caller, Carrier, PlacedCall
 
 Found = TypeVar("Found")
@@ -139,3 +140,15 @@ async def eventually(
             return found
         await clock.sleep(_LOOK_SECONDS)
     raise AssertionError(f"waited {seconds} s in vain for {what}")
+
+
+def billed_as_talked(leg: CdrLeg, call: PlacedCall) -> None:
+    """The leg has the time that its telephone saw, and is billed by the second, each one begun.
+
+    Not by the telephone's seconds: two clocks may disagree by which one was begun last.
+    """
+    assert call.answered_at is not None
+    assert call.ended_at is not None
+    seconds = call.ended_at - call.answered_at
+    assert abs(float(leg.talk_seconds) - seconds) < 0.5, f"{seconds:.3f} s: {leg}"
+    assert leg.billed_seconds == math.ceil(leg.talk_seconds), leg

@@ -27,12 +27,20 @@ async def written(world: World, asterisk: Asterisk, suffix: str, seconds: float)
     """Wait until Asterisk has written so many seconds of the one live call's file."""
     [live] = await world.views.live_calls()
     path = asterisk.recordings_path / f"{live.call_id}{suffix}"
+    await holds(path, seconds)
+    return path
+
+
+async def holds(path: Path, seconds: float) -> None:
+    """Wait until Asterisk has written so many seconds of a file."""
+
+    def is_written() -> bool:
+        return path.exists() and seconds_of(path) >= seconds
 
     async def look() -> bool | None:
-        return True if path.exists() and seconds_of(path) >= seconds else None
+        return is_written() or None
 
     await eventually(look, f"{seconds} s in {path.name}", seconds + 3)
-    return path
 
 
 def tones_of(sound: bytes) -> dict[int, float]:

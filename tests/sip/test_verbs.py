@@ -17,6 +17,7 @@ from tests.agents import Answers
 from tests.agents.prompts import PROMPT_HZ
 from tests.agents.tones import CODECS, FRAME_SAMPLES, ULAW, Ear
 
+from .answered import holds
 from .verbs import FINAL, LANGUAGE, LINES, MUSIC, WARNING, Act, House, line, opened
 
 WARNING_HZ, FINAL_HZ = PROMPT_HZ[LANGUAGE, "warning"], PROMPT_HZ[LANGUAGE, "final"]
@@ -188,14 +189,15 @@ async def test_a_talk_is_recorded_with_both_voices(house: House) -> None:
     await call.connect(leg)
     name = f"{call.call_id}"
     await call.start_recording(name)
+    path = house.asterisk.recordings_path / f"{name}.wav"
     await placed.hears(470, lasting=1.5)
+    await holds(path, 1.2)
     seconds = await call.stop_recording()
     assert seconds is not None
     assert 1 <= seconds <= 3
     with pytest.raises(AriRefused, match="already exists"):
         await call.start_recording(name)
     await house.released(call)
-    path = house.asterisk.recordings_path / f"{name}.wav"
     assert {470, 700} <= _frequencies(str(path))
 
 
@@ -205,7 +207,7 @@ async def test_a_recording_ends_with_the_talk(house: House) -> None:
     call, placed = await house.call()
     await call.connect(await call.dial(line(LINES[0])))
     await call.start_recording(f"{call.call_id}")
-    await placed.hears(470, lasting=1.2)
+    await holds(house.asterisk.recordings_path / f"{call.call_id}.wav", 1.2)
     await placed.hang_up()
     await call.release()
     assert await call.stop_recording() in {1, 2}
