@@ -164,6 +164,7 @@ async def _serve(
             "lease": metrics.condition.lease.keep(owner),
             "ari": ari.run(),
             "canary": canary.run(),
+            "gate": exchange.gate.run(),
             "reconciler": reconciler.run(),
             "callbacks": Outbound(ari, services.dsn, services.desk, exchange).run(),
             "commands": Commands(

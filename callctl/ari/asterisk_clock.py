@@ -38,6 +38,10 @@ class AsteriskClock:
         """A moment of Asterisk's clock, as it goes now, on clock.monotonic()."""
         return at.timestamp() - self._ahead_seconds
 
+    def unix_seconds(self) -> float:
+        """What it shows now, in seconds since 1970."""
+        return clock.monotonic() + self._ahead_seconds
+
     def _set(self, ahead_seconds: float) -> None:
         step, self._ahead_seconds = ahead_seconds - self._ahead_seconds, ahead_seconds
         if abs(step) >= STEP_SECONDS_MIN:

@@ -12,10 +12,14 @@ from callctl.ari import names
 from callctl.ari.asterisk_clock import AsteriskClock
 from callctl.ari.bridges import Bridges, Playbacks, Recordings
 from callctl.ari.channels import Channels
-from callctl.ari.keep_alive import KeepAliveTransport
+from callctl.ari.keep_alive import (
+    PULSE_CONNECTIONS_MAX,
+    URGENT_CONNECTIONS_MAX,
+    KeepAliveTransport,
+)
 from callctl.ari.models import Event
 from callctl.ari.reader import WANTED_EVENTS, Connected, EventReader, OnConnected, OnEvent, OnLost
-from callctl.ari.system import Applications, AsteriskSystem, Events
+from callctl.ari.system import Applications, AsteriskSystem, Dialplan, Events
 from callctl.ari.transport import AriSettings, Transport
 
 __all__ = ["WANTED_EVENTS", "AriClient", "AriSettings", "Connected"]
@@ -51,16 +55,22 @@ class AriClient:
         self.app = names.app(app)
         self.clock = AsteriskClock()  # whoever gets the events keeps it
         self._transport = transport or KeepAliveTransport(settings)
-        # A connection of its own: made before an Asterisk stands still, answered as it wakes.
+        self._urgent = transport or KeepAliveTransport(
+            settings, connections_max=URGENT_CONNECTIONS_MAX
+        )
+        # It waits behind no command, and is answered as an Asterisk that stood still wakes.
         patient = replace(settings, command_seconds=_PULSE_SECONDS_MAX)
-        self._pulse = transport or KeepAliveTransport(patient)
-        self.channels = Channels(self._transport, self.app)
+        self._pulse = transport or KeepAliveTransport(
+            patient, connections_max=PULSE_CONNECTIONS_MAX
+        )
+        self.channels = Channels(self._transport, self.app, self._urgent)
         self.bridges = Bridges(self._transport)
         self.playbacks = Playbacks(self._transport)
         self.recordings = Recordings(self._transport)
         self.applications = Applications(self._transport, self.app)
         self.asterisk = AsteriskSystem(self._transport)
         self.events = Events(self._pulse, self.app)
+        self.dialplan = Dialplan(self._pulse)
         self._reader = EventReader(
             settings,
             self.app,
@@ -101,8 +111,8 @@ class AriClient:
 
     async def close(self) -> None:
         """Close the connections of the commands; `run` closes its own when it is cancelled."""
-        await self._transport.close()
-        await self._pulse.close()
+        for transport in (self._transport, self._urgent, self._pulse):
+            await transport.close()
 
     async def __aenter__(self) -> Self:
         return self

@@ -16,7 +16,8 @@ from callctl.ari.transport import Answer, AriSettings
 from callctl.errors import AriUnavailable
 
 _KEEP_ALIVE_SECONDS = 10.0  # Asterisk's default is 15, ours 60
-_CONNECTIONS_MAX = 64  # Asterisk's default sessionlimit is 100, ours 1000; the 101st is cut off
+CONNECTIONS_MAX = 64  # Asterisk's default sessionlimit is 100, ours 1000; the 101st is cut off
+URGENT_CONNECTIONS_MAX, PULSE_CONNECTIONS_MAX = 16, 4  # beside these
 _HEAD_BYTES_MAX = 16_384
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _STATUS = re.compile(rb"HTTP/1\.[01] (\d{3})[ \r]")
@@ -24,9 +25,9 @@ _PORTS = {"http": 80, "https": 443}
 
 
 class KeepAliveTransport:
-    """Transport over at most 64 connections; opened when needed, closed when idle too long."""
+    """Transport over so many connections; opened when needed, closed when idle too long."""
 
-    def __init__(self, settings: AriSettings) -> None:
+    def __init__(self, settings: AriSettings, *, connections_max: int = CONNECTIONS_MAX) -> None:
         parts = urlsplit(settings.url)
         self._seconds = settings.command_seconds
         self._host = parts.hostname or ""
@@ -34,7 +35,7 @@ class KeepAliveTransport:
         self._is_secure = parts.scheme == "https"
         fields = {"Host": parts.netloc, **settings.headers}
         self._head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
-        self._places = asyncio.Semaphore(_CONNECTIONS_MAX)
+        self._places = asyncio.Semaphore(connections_max)
         self._idle: list[_Connection] = []  # the one used last is taken first
 
     async def request(self, method: str, target: str, body: bytes | None = None) -> Answer:

@@ -1,6 +1,6 @@
 """The commands about Asterisk itself and our application in it.
 
-`client.applications`, `client.asterisk` and `client.events`; used by the reader, exchange, doctor.
+`client.applications`, `asterisk`, `dialplan` and `events`; used by the reader, exchange, doctor.
 """
 
 from collections.abc import Iterable, Mapping
@@ -52,6 +52,15 @@ class AsteriskSystem(Commands):
         """One loaded module such as res_ari.so; AriRefused (404 or 409) when it does not run."""
         body = await self.send("GET", f"/ari/asterisk/modules/{names.module(module)}")
         return models.Module.model_validate_json(body)
+
+
+class Dialplan(Commands):
+    """What the dialplan is told."""
+
+    async def set_global_var(self, variable: str, value: str) -> None:
+        """Set a global variable; it lasts until Asterisk ends."""
+        query = names.query({"variable": variable, "value": names.printable(variable, value)})
+        await self.send("POST", f"/ari/asterisk/variable{query}")
 
 
 class Events(Commands):

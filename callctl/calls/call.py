@@ -62,6 +62,7 @@ class Call:
     is_handed_over: bool = False  # goes on in the next run of the switch: `until` raises HandedOver
     is_charged_from_answer: bool = False  # a menu answers, and its time is charged (ambiguity 22)
     is_callback: bool = False  # begins with us: the caller has no channel before ring_caller
+    on_under_way: Callable[[], None] | None = None  # the exchange counts those who are not yet
     finished_playbacks: set[str] = field(default_factory=set)
     finished_recordings: dict[str, float | None] = field(default_factory=dict)  # name -> seconds
     clock: CallClock = field(init=False)
@@ -112,12 +113,19 @@ class Call:
                 return holds()
         return True
 
+    def is_under_way(self) -> None:
+        """The caller hears something for the first time: a line that rings, a prompt."""
+        told, self.on_under_way = self.on_under_way, None
+        if told is not None:
+            told()
+
     # -- verbs: the caller
 
     async def reject(self, cause: HangupCause) -> None:
         """Refuse the call unanswered with a Q.850 cause (the carrier sees the SIP code for it)."""
         self.rejected_cause = cause
         await self.ari.channels.hangup(self.a_leg.channel_id, reason_code=cause)
+        self.a_leg.is_released = True
 
     async def answer(self) -> None:
         """Answer the caller and put him into the call's bridge, where prompts are played."""

@@ -147,8 +147,8 @@ class Leg:
             self.answer(moment)
 
     def answer(self, moment: Moment) -> None:
-        """It was answered then, if that is not known yet."""
-        if self.answered_at is None:
+        """It was answered then, or before: what tells of it may come later than one has asked."""
+        if self.answered_at is None or moment.at < self.answered_at:
             self.answered_at, self.answered_monotonic = moment
 
 

@@ -10,7 +10,7 @@ from callctl.values.hangup import HangupCause
 if TYPE_CHECKING:
     from callctl.calls.call import Call
 
-_GOING_SECONDS_MAX = 0.5  # then a leg is hung up once more; without its bridge it would live on
+_GOING_SECONDS_MAX = 1.2  # then a leg is hung up once more; without its bridge it would live on
 _END_SECONDS_MAX = 5.0  # from our hang-up to ChannelDestroyed
 
 
@@ -21,6 +21,8 @@ async def release(call: "Call") -> None:
     """
     call.is_handed_over = False  # it ends here, and is waited for
     for leg in (*call.legs, *call.whispers.snoops):
+        if leg.is_released:  # what is hung up for nothing costs as much as what is not
+            continue
         cause = HangupCause.NORMAL
         if leg is call.a_leg and leg.answered_at is None:  # SIP 503 unless it was refused
             cause = call.rejected_cause or HangupCause.SWITCH_CONGESTION

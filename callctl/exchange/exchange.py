@@ -3,13 +3,15 @@
 import asyncio
 import uuid
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
+from math import inf
 from pathlib import Path
 
 import structlog
 
+from callctl import clock
 from callctl.ari import models
 from callctl.ari.client import AriClient
 from callctl.calls import Call, CallerIdPresented, Leg
@@ -17,13 +19,14 @@ from callctl.cdr import Cdr, Record, Stage
 from callctl.charging import Resumed
 from callctl.errors import AriError, CallctlError, HandedOver, HungUp
 from callctl.exchange.ending import build_cdr
+from callctl.exchange.gate import Gate, is_refused
 from callctl.exchange.reconciling import Inquiry
 from callctl.flows import memory
 from callctl.flows.desk import Desk
 from callctl.flows.feature import feature
 from callctl.flows.inbound import go_on, inbound
 from callctl.values.hangup import HangupCause
-from callctl.values.ids import bridge_id, derived_id
+from callctl.values.ids import bridge_id, derived_id, new_id
 from callctl.values.phone_number import PhoneNumber
 
 Script = Callable[[Call, Desk, Record], Awaitable[None]]
@@ -53,15 +56,18 @@ class Exchange:
         self._ari = ari
         self.inquiry = Inquiry(ari, legs_path)
         self._desk = desk
-        self._calls_max = calls_max
+        self.gate = Gate(ari, calls_max)
         self._on_ended = on_ended
         self._write_cdr = write_cdr or desk.journal.write
         self._legs: dict[str, tuple[Call, Leg]] = {}  # by channel id
         self._bridges: dict[str, Call] = {}  # by bridge id
         self._records: dict[uuid.UUID, Record] = {}  # by call id
-        self._ended: dict[str, None] = {}  # call ids, the latest last: what is late is of no call
+        self._ended: dict[str, float] = {}  # when calls ended, the latest last, by call id
         self._tasks: set[asyncio.Task[None]] = set()
-        self._flow_count = 0  # of them, those whose CDR does not only wait to be written
+        self._flows = set[
+            uuid.UUID
+        ]()  # call ids; those whose CDR only waits to be written are done
+        self._arriving = set[uuid.UUID]()  # of them, new callers who hear nothing yet
         self._is_closed = self._is_draining = False
         self._is_superseded = False
         self.adopted_count = 0
@@ -86,6 +92,8 @@ class Exchange:
             call.wake()
         elif isinstance(event, models.StasisStart):
             self.accept(event)
+        elif is_refused(event):
+            self._take_refused(event)
 
     def _take_media(self, event: models.Event) -> None:
         """A prompt or a recording, on a call's bridge or on a channel of ours, has ended."""
@@ -112,9 +120,9 @@ class Exchange:
         """Whether these arguments of Stasis() begin a call."""
         return words[:1] != [] and words[0] in _SCRIPTS
 
-    def has_ended(self, words: Sequence[str]) -> bool:
-        """Whether these arguments are of a call that has ended already."""
-        return words[1:2] != [] and words[1] in self._ended
+    def has_ended(self, words: Sequence[str], before: float = inf) -> bool:
+        """Whether these arguments are of a call that had ended then, on clock.monotonic()."""
+        return words[1:2] != [] and self._ended.get(words[1], inf) < before
 
     def accept(self, event: models.StasisStart) -> bool:
         """Begin the call of a new caller; False for a channel that is none."""
@@ -206,11 +214,33 @@ class Exchange:
 
     def _accept(self, event: models.StasisStart, script: Script) -> None:
         """Make the call and start its task; the call id was made by the dialplan."""
-        channel = event.channel
-        call_id = _call_id(event)
+        call, record = self._made(event.channel, _call_id(event), event.timestamp)
+        self.register(event.channel.id, call, call.a_leg)
+        call.a_leg.take(event, call.clock.moment(event.timestamp, self._ari.clock))
+        self._start(call, record, script)
+
+    def _take_refused(self, event: models.ChannelDestroyed) -> None:
+        """The dialplan has refused a caller: his CDR is all that is left to do."""
+        if self._is_superseded:
+            return
+        call, record = self._made(event.channel, new_id(), event.channel.creationtime)
+        call.a_leg.take(event, call.clock.moment(event.timestamp, self._ari.clock))
+        call.rejected_cause, record.reason = HangupCause.SWITCH_CONGESTION, "overloaded"
+        self._keep(self._note(call, record), call)
+
+    async def _note(self, call: Call, record: Record) -> None:
+        """End a call that never was in a flow."""
+        structlog.contextvars.bind_contextvars(call_id=str(call.call_id))
+        await self._end(call, record)
+
+    def _made(
+        self, channel: models.Channel, call_id: uuid.UUID, setup_at: datetime
+    ) -> tuple[Call, Record]:
+        """A new caller's call."""
         caller = PhoneNumber.parse(channel.caller.number)
         leg = Leg(
-            derived_id(call_id, "a"), channel.id, "a", caller.text, None, setup_at=event.timestamp
+            *(derived_id(call_id, "a"), channel.id, "a", caller.text, None, setup_at),
+            sip_call_id=channel.protocol_id,
         )
         call = Call(
             call_id=call_id,
@@ -226,15 +256,16 @@ class Exchange:
             dialled_text=channel.dialplan.exten,
             diverted_from=PhoneNumber.parse(channel.caller_rdnis) or None,
         )
-        self.register(leg.channel_id, call, leg)
-        leg.take(event, call.clock.moment(event.timestamp, self._ari.clock))
-        self._start(call, record, script)
+        return call, record
 
     def _start(self, call: Call, record: Record, script: Script) -> asyncio.Task[None]:
         self._bridges[bridge_id(call.call_id)] = call
         self._records[call.call_id] = record
         call.inquiry = self.inquiry
-        task = asyncio.create_task(self._live(call, record, script), name=f"call {call.call_id}")
+        return self._keep(self._live(call, record, script), call)
+
+    def _keep(self, work: Coroutine[None, None, None], call: Call) -> asyncio.Task[None]:
+        task = asyncio.create_task(work, name=f"call {call.call_id}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
@@ -246,11 +277,11 @@ class Exchange:
     async def _live(self, call: Call, record: Record, script: Script) -> None:
         """Run one call from its first event to its CDR; whatever happens, it ends here."""
         structlog.contextvars.bind_contextvars(call_id=str(call.call_id))
-        self._flow_count += 1
+        self.gate.enter(call)
         try:
             await self._run_flow(call, record, script)
         finally:
-            self._flow_count -= 1
+            self.gate.leave(call)
             if self._is_superseded:
                 _log.warning("call_left_to_its_new_owner")
             elif call.is_handed_over and not call.a_leg.is_gone:
@@ -261,9 +292,13 @@ class Exchange:
 
     def _refusal(self, call: Call) -> str:
         """Why the call is not taken; "": it is. Who was answered before is no new caller."""
-        if self._is_draining or (self._is_closed and call.a_leg.answered_at is None):
+        if self._is_draining:
             return "draining"
-        if self._flow_count > self._calls_max or _is_late(call):
+        if call.a_leg.answered_at is not None:
+            return ""
+        if self._is_closed:
+            return "draining"
+        if self.gate.is_overfull or _is_late(call):
             return "overloaded"
         return ""
 
@@ -299,7 +334,7 @@ class Exchange:
                 del self._legs[channel_id]
         self._bridges.pop(bridge_id(call.call_id), None)
         self._records.pop(call.call_id, None)
-        self._ended[str(call.call_id)] = None
+        self._ended[str(call.call_id)] = clock.monotonic()
         if len(self._ended) > _ENDED_MAX:
             del self._ended[next(iter(self._ended))]
 
@@ -337,7 +372,7 @@ def _is_another_call(event: models.Event, call: Call) -> bool:
 
 def _is_late(call: Call) -> bool:
     """Whether a new caller has waited too long already: there is more to do than can be done."""
-    if call.a_leg.answered_at is not None or len(call.legs) > 1:
+    if len(call.legs) > 1:  # it begins with us
         return False
     return call.clock.now() - call.a_leg.setup_at > _LATE
 

@@ -47,9 +47,14 @@ class Seen(NamedTuple):
         """Whether that is something that no event has told."""
         if self.channel is None:
             return self.leg.destroyed_at is None or self.leg.is_answer_untold
-        is_answered = self.channel.state == "Up" and self.leg.answered_at is None
         is_new = self.channel.dialplan.app_name == "Stasis" and not self.leg.is_in_stasis
-        return is_answered or is_new
+        return is_new or self.is_answer_untold
+
+    @property
+    def is_answer_untold(self) -> bool:
+        """Whether it is up, and no event has told since when."""
+        is_up = self.channel is not None and self.channel.state == "Up"
+        return is_up and self.leg.answered_at is None
 
 
 @dataclass(slots=True)
@@ -107,11 +112,12 @@ class Inquiry:
 
     async def _witness(self, untold: Iterable[Seen]) -> Witness:
         gone = {one.leg.channel_id for one in untold if one.channel is None}
+        up = {one.leg.channel_id for one in untold if one.is_answer_untold}
         ids = {(one.leg.channel_id, one.call.call_id) for one in untold}
         witness = Witness()
         for _ in range(_RECORD_TRIES if self._legs_path is not None else 0):
             witness = await self._read(ids)
-            if all(witness.hung_up_at(one) is not None for one in gone):
+            if all(map(witness.hung_up_at, gone)) and all(map(witness.answered_at, up)):
                 break
             await clock.sleep(_RECORD_RETRY_SECONDS)
         return witness
@@ -178,7 +184,8 @@ class Reconciler:
             alive = {channel.id: channel for channel in channels}
             seen = [Seen(call, leg, _of(call, alive.get(leg.channel_id))) for call, leg in known]
             strange = [one for one in channels if self._is_strange(one)]
-            await self._end_leftovers(seen, strange)
+            over = [one.id for one in strange if self._exchange.has_ended(_words(one), began)]
+            await self._end_leftovers(seen, over)
             bridges = [one for one in bridges if not self._exchange.has(one.id)]
             if strange or any(one.is_untold for one in seen):
                 await clock.sleep(_ON_ITS_WAY_SECONDS)
@@ -193,11 +200,9 @@ class Reconciler:
         is_ours = channel.dialplan.app_name == "Stasis" and app == self._ari.app
         return is_ours and not self._exchange.has(channel.id)
 
-    async def _end_leftovers(self, seen: Iterable[Seen], strange: Iterable[models.Channel]) -> None:
+    async def _end_leftovers(self, seen: Iterable[Seen], over: Iterable[str]) -> None:
         """All at once what is over and lives on, because it was hung up in vain."""
-        left = []
-        if not self._exchange.is_draining:  # whose calls go on are forgotten here
-            left += [one.id for one in strange if self._exchange.has_ended(_words(one))]
+        left = [] if self._exchange.is_draining else [*over]  # whose calls go on are over here
         for call, leg, channel in seen:
             is_left = leg.is_released and leg.destroyed_at is None and channel is not None
             if is_left and not call.is_handed_over:

@@ -37,11 +37,12 @@ async def _grounds() -> AsyncIterator[Grounds]:
         yield made
 
 
-@pytest.fixture
-async def switch(site: Site) -> Child:
-    """A switch that takes a hundred calls at once, and renews often."""
+@pytest.fixture(params=[CALLS_MAX])
+async def switch(site: Site, request: pytest.FixtureRequest) -> Child:
+    """A switch that takes a hundred calls at once, or as many as shipped, and renews often."""
     site.settings["CALLCTL_SLICE_SECONDS"] = str(SLICE_SECONDS)
-    site.settings["CALLCTL_CALLS_MAX"] = str(CALLS_MAX)
+    if request.param is not None:
+        site.settings["CALLCTL_CALLS_MAX"] = str(request.param)
     child = site.switch()
     await site.start(child)
     return child
@@ -95,6 +96,7 @@ async def _refused_ms(site: Site) -> list[float]:
 
 
 @pytest.mark.alone
+@pytest.mark.parametrize("switch", [CALLS_MAX, None], ids=["few", "shipped"], indirect=True)
 @pytest.mark.usefixtures("switch")
 async def test_three_times_what_can_be_carried(site: Site) -> None:
     """What is too much is refused with 503 within moments; talks and later calls are well."""
@@ -114,7 +116,10 @@ async def test_three_times_what_can_be_carried(site: Site) -> None:
     whole = [call for call in step.calls.values() if call.is_whole]
     assert refused
     assert len(whole) >= len(step.calls) / 10, "as many as can be carried are"
-    assert len(refused) + len(whole) == len(step.calls), "nobody is left without an answer"
+    others = [
+        call for call in step.calls.values() if not call.is_whole and call.refused_with != 503
+    ]
+    assert not others, f"nobody is left without an answer, or gets another: {others[:9]}"
 
     await asyncio.gather(*(call.hang_up() for call in (*talking, new)))
     await site.invariants(seconds=30)
@@ -128,7 +133,9 @@ async def test_three_times_what_can_be_carried(site: Site) -> None:
         asked_a_second=step.pace,
         carried=len(whole),
         refused=len(refused),
+        repeated_invites=step.repeated,
         refused_median_ms=refused_ms[len(refused_ms) // 2],
+        refused_p95_ms=refused_ms[len(refused_ms) * 95 // 100],
         back_seconds=back_seconds,
     )
 

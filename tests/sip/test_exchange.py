@@ -9,12 +9,14 @@ from typing import Any
 
 import pytest
 
+from callctl import clock
 from callctl.app.services import open_services
 from callctl.ari.client import AriClient, AriSettings
 from callctl.charging import SlicePolicy
 from callctl.db.pool import Database
 from callctl.directory.areas import shipped_table
 from callctl.exchange import Exchange
+from callctl.exchange.gate import VARIABLE
 from callctl.flows.desk import Desk
 from callctl.settings import Settings
 from callctl.stack.asterisk import Asterisk
@@ -106,6 +108,27 @@ async def test_more_calls_than_the_bound_are_refused(opened: Opened) -> None:
     for call in calls:
         await call.hears(440)
         await call.hang_up()
+    await world.nothing_left()
+
+
+@pytest.mark.parametrize(("ahead_seconds", "status"), [(2, 503), (-1, 200), (3600, 200)])
+async def test_the_dialplan_refuses_for_seconds_only(
+    opened: Opened, ahead_seconds: int, status: int
+) -> None:
+    """While it is told so, by a time that is soon: not one that is past, nor far ahead."""
+    world = await opened()
+    world.carrier.line(HOTLINE[0], Answers(voice_hz=440))
+    until = str(int(clock.now().timestamp()) + ahead_seconds)
+    await world.ari.dialplan.set_global_var(VARIABLE, until)
+    call = await world.call("4007654321", "01062001234")
+    if status == 200:
+        await call.answered()
+        await call.hang_up()
+    else:
+        assert (await call.ended()).status == status
+        cdr = await world.cdr(call)
+        assert (cdr.ended_by, cdr.did, cdr.hangup_cause) == ("overloaded", "4007654321", 42)
+    await world.ari.dialplan.set_global_var(VARIABLE, "0")
     await world.nothing_left()
 
 

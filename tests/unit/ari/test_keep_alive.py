@@ -99,7 +99,7 @@ async def test_so_many_commands_are_under_way_and_no_more() -> None:
         nonlocal open_now, most
         open_now += 1
         most = max(most, open_now)
-        if open_now == keep_alive._CONNECTIONS_MAX:
+        if open_now == keep_alive.CONNECTIONS_MAX:
             asyncio.get_running_loop().call_later(0.1, is_full.set)
         with suppress(asyncio.IncompleteReadError, ConnectionError):
             while await reader.readuntil(b"\r\n\r\n"):
@@ -108,9 +108,9 @@ async def test_so_many_commands_are_under_way_and_no_more() -> None:
         writer.close()
 
     async with _server(serve) as transport:
-        wanted = keep_alive._CONNECTIONS_MAX + 10
+        wanted = keep_alive.CONNECTIONS_MAX + 10
         await asyncio.gather(*(transport.request("GET", "/ari/x") for _ in range(wanted)))
-    assert most == keep_alive._CONNECTIONS_MAX
+    assert most == keep_alive.CONNECTIONS_MAX
 
 
 async def test_a_connection_that_idled_too_long_is_not_used(

@@ -63,6 +63,15 @@ def test_the_first_telling_of_an_answer_is_it() -> None:
     assert leg.answered_at == SETUP + timedelta(seconds=2)
 
 
+def test_an_answer_that_was_asked_for_is_corrected_by_its_event() -> None:
+    """The event comes after all, and tells since when: not since one has asked."""
+    leg = _leg()
+    asked_at = SETUP + timedelta(seconds=3)
+    leg.answer(Moment(asked_at, 13.0))
+    leg.take(_seen("ChannelStateChange", 2), Moment(SETUP + timedelta(seconds=2), 12.0))
+    assert (leg.answered_at, leg.answered_monotonic) == (SETUP + timedelta(seconds=2), 12.0)
+
+
 def test_the_first_sign_of_an_end_is_it() -> None:
     """Its moment and its cause; what our own hang-up adds comes later."""
     leg = _leg()

@@ -3,7 +3,6 @@
 import asyncio
 import uuid
 from collections.abc import Callable
-from pathlib import Path
 
 import orjson
 import pytest
@@ -260,28 +259,6 @@ async def test_an_end_that_nobody_told_of_is_asked_for(
         await call.release()
     assert call.a_leg.destroyed_at is not None
     assert not asterisk.bridges
-
-
-async def test_an_answer_that_shows_at_the_end_only_is_asked_for(
-    asterisk: AsteriskDouble, call: Call, tmp_path: Path
-) -> None:
-    """A line's event of its end says that it was answered: Asterisk's own record says when."""
-    record, line = tmp_path / "legs.csv", _line(5)
-    call.inquiry = Inquiry(call.ari, record)
-    dialled = asyncio.create_task(call.dial(line))
-    channel = await _rung(asterisk, line)
-    asterisk.deaf = {"ChannelStateChange"}
-    asterisk.answer(channel)
-    at = clock.now().timestamp()
-    record.write_text(f"ANSWER,{at:.6f},{channel},{CALLER},{call.call_id},PJSIP/x-1,\n")
-    asterisk.end(CALLER)
-    with pytest.raises(HungUp):
-        await dialled
-    leg = call.legs[1]
-    leg.answered_at = leg.answered_monotonic = None  # nobody has asked until now
-    await call.release()
-    assert leg.answered_at is not None
-    assert leg.answered_at.timestamp() == pytest.approx(at, abs=0.1)
 
 
 async def test_one_hang_up_that_fails_keeps_no_other_from_its_end(

@@ -118,12 +118,14 @@ async def test_so_many_ended_calls_are_known_and_no_more(
     """The latest: a switch that runs for years remembers no more than one of today."""
     monkeypatch.setattr(exchange_module, "_ENDED_MAX", 2)
     site.go_on.set()
+    began = clock.monotonic()
     call_ids = [new_id() for _ in range(4)]
     for number, call_id in enumerate(call_ids, 1):
         site.asterisk.arrive(f"1.{number}", call_id)
         await site.ended(number)
     known = [site.exchange.has_ended(["inbound", str(one)]) for one in call_ids]
     assert known == [False, False, True, True]
+    assert not site.exchange.has_ended(["inbound", str(call_ids[3])], began), "they lived then"
 
 
 async def test_a_caller_whom_no_event_told_of_is_taken(site: Site) -> None:
@@ -204,6 +206,26 @@ async def test_what_was_hung_up_in_vain_is_hung_up_again(site: Site) -> None:
     site.exchange.let_go()
     await site.reconciler.reconcile()
     assert site.asterisk.count(hangup) == 2
+
+
+async def test_a_refusal_is_said_once(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While it is carried out nothing more is asked: when many are refused that costs dearly."""
+    monkeypatch.setattr(releasing, "_GOING_SECONDS_MAX", 1.0)
+    hangup = f"DELETE channels/{CALLER}"
+
+    def carry_out_later(command: str) -> Answer | None:
+        if command != hangup:
+            return None
+        asyncio.get_running_loop().call_later(0.02, site.asterisk.end, CALLER)
+        return Answer(204, b"")
+
+    site.asterisk.fate = carry_out_later
+    site.exchange.close()
+    site.asterisk.arrive(CALLER, new_id())
+    [cdr] = await site.ended()
+    assert cdr.ended_by == "draining"
+    assert site.asterisk.sent[-1:] == [hangup]
+    assert site.asterisk.count(hangup) == 1
 
 
 async def test_the_same_channel_of_another_call_is_none_of_ours(site: Site) -> None:
