@@ -50,7 +50,10 @@ class AgiRequest(fast_agi.Request):  # type: ignore[misc]  # panoramisk has no t
 
     async def _read_result(self) -> dict[str, object]:
         for _ in range(_STRAY_LINES_MAX):
-            line = await self.reader.readline()
+            try:
+                line = await self.reader.readline()
+            except ValueError as error:  # it is longer than a whole head
+                raise ConnectionAbortedError(f"no reply of Asterisk's: {error}") from error
             if not line:
                 break
             text = line.decode(self.encoding, "replace").rstrip("\n")

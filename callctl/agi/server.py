@@ -52,6 +52,8 @@ class AgiServer:
         self._port = port
         self._look_ups = look_ups
         self._open = 0
+        self._is_idle = asyncio.Event()  # asyncio's wait_closed waits for nobody before 3.12
+        self._is_idle.set()
         self._application: AgiApplication | None = None
         self._server: asyncio.Server | None = None
 
@@ -71,7 +73,7 @@ class AgiServer:
         self._server.close()
         try:
             async with asyncio.timeout(_STOP_SECONDS_MAX):
-                await self._server.wait_closed()
+                await self._is_idle.wait()
         except TimeoutError:
             _log.warning("agi_stopped_with_requests_open", count=self._open)
 
@@ -80,10 +82,13 @@ class AgiServer:
             writer.close()  # the dialplan sees AGISTATUS=FAILURE
             return
         self._open += 1
+        self._is_idle.clear()
         try:
             await self._application.handler(reader, writer)
         finally:
             self._open -= 1
+            if not self._open:
+                self._is_idle.set()
 
 
 async def _serve(look_up: LookUp, request: AgiRequest) -> None:

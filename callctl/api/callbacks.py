@@ -27,7 +27,7 @@ class CallbackWanted(BaseModel):
 
     call_id: UUID
     line: str | None = Field(default=None, max_length=63)
-    by: str = "api"
+    by: str = Field(default="api", max_length=100)
 
 
 class HappeningAnswer(BaseModel):

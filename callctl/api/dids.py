@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from callctl import clock
 from callctl.api.answers import DidAnswer
@@ -26,7 +26,7 @@ class SwitchTurn(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     position: ManualSwitch
-    by: str = "api"
+    by: str = Field(default="api", max_length=100)
 
 
 def build(directory: Callable[[], Directory], switches: ManualSwitches) -> APIRouter:

@@ -6,7 +6,7 @@ read by old C libraries, so it runs with little memory, time and room, and no mo
 
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from callctl.errors import InvalidInput, ToolMissing
 
@@ -38,36 +38,39 @@ def run_sox(arguments: Sequence[str], data: bytes = b"") -> bytes:
     words when it fails.
     """
     command = [*_BOUNDS, require_sox(), "-V1", "-D", *arguments]
-    try:
-        ended = subprocess.run(
-            command,
-            input=data,
-            capture_output=True,
-            timeout=_DEADLINE_SECONDS,
-            check=False,
-            env={"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"},
-        )
-    except subprocess.TimeoutExpired as error:
-        raise InvalidInput(f"sox did not end within {_DEADLINE_SECONDS:g} s") from error
+    ended = _ended(command, data, env={"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"})
     if ended.returncode != 0:
         raise InvalidInput(f"sox: {_said(ended.stderr) or f'ended with {ended.returncode}'}")
     return ended.stdout
 
 
 def readable_formats() -> frozenset[str]:
-    """The formats that this machine's sox knows, by sox's names; raises ToolMissing. Blocks."""
-    require_sox()
-    ended = subprocess.run(
-        ["sox", "--help"],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        timeout=_DEADLINE_SECONDS,
-        check=False,
-    )
+    """The formats that this machine's sox knows, by sox's names. Blocks.
+
+    Raises ToolMissing, and InvalidInput when it does not tell them.
+    """
+    ended = _ended([require_sox(), "--help"])
     lines = (ended.stdout + ended.stderr).decode(errors="replace").splitlines()
     heading = "AUDIO FILE FORMATS:"
     found = [line.removeprefix(heading) for line in lines if line.startswith(heading)]
     return frozenset(" ".join(found).split())
+
+
+def _ended(
+    command: Sequence[str], data: bytes = b"", *, env: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[bytes]:
+    """Run the command to its end; raises InvalidInput at the deadline."""
+    try:
+        return subprocess.run(
+            command,
+            input=data,
+            capture_output=True,
+            timeout=_DEADLINE_SECONDS,
+            check=False,
+            env=env,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise InvalidInput(f"sox did not end within {_DEADLINE_SECONDS:g} s") from error
 
 
 def _said(stderr: bytes) -> str:

@@ -8,7 +8,6 @@ from callctl.audio.store import AudioFile, check_name, write_audio
 from callctl.db.pool import Database
 
 _ORIGINAL_CHARACTERS_MAX = 100
-_ENDING_CHARACTERS_MAX = 8
 _converting = asyncio.Semaphore(2)  # conversions at once in this process
 
 
@@ -33,9 +32,7 @@ async def add_audio(
     shown = clean_name(original_name)
     _, dot, ending = shown.rpartition(".")
     async with _converting:
-        converted = await asyncio.to_thread(
-            convert, data, ending if dot and len(ending) <= _ENDING_CHARACTERS_MAX else ""
-        )
+        converted = await asyncio.to_thread(convert, data, ending if dot else "")
     file = await write_audio(database, tenant, name, converted, shown)
     return Uploaded(file, converted)
 

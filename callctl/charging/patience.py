@@ -31,10 +31,9 @@ async def reserved(
     patience = ANSWER_SECONDS_MAX - teller.locks.seconds(accounts)
     if patience <= 0:
         raise DatabaseBusy
-    asking = asyncio.shield(teller.submit(step, Urgency.RESERVE))
     try:
         async with asyncio.timeout(patience):
-            return await asking
+            return await teller.submit(step, Urgency.RESERVE)
     except TimeoutError:
         in_doubt += step
         raise DatabaseUnavailable(f"no answer from the ledger in {patience:.2g} s") from None

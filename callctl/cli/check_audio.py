@@ -4,7 +4,7 @@ from callctl.audio.building import shipped_files
 from callctl.audio.sox import readable_formats
 from callctl.cli.findings import Finding, ok, warn
 from callctl.directory.areas import shipped_table
-from callctl.errors import ToolMissing
+from callctl.errors import InvalidInput, ToolMissing
 from callctl.settings import Settings
 
 _WANTED = {"mp3", "vorbis", "flac", "gsm", "wav"}
@@ -36,7 +36,7 @@ def _check_sox() -> Finding:
     """Only uploads and building prompts need it: calls do not."""
     try:
         lacking = _WANTED - readable_formats()
-    except ToolMissing as error:
+    except (InvalidInput, ToolMissing) as error:
         return warn("sox", str(error), "apt install sox libsox-fmt-mp3")
     seen = f"does not read {', '.join(sorted(lacking))}" if lacking else "reads what is uploaded"
     if lacking:

@@ -61,20 +61,26 @@ def server_user() -> ServerUser | None:
 def run_as(
     user: ServerUser | None, command: list[str | Path], *, seconds: float = _PROGRAM_SECONDS_MAX
 ) -> subprocess.CompletedProcess[str]:
-    """Run a short command as `user`; raises OSError when it can't be started at all."""
+    """Run a short command as `user`.
+
+    Raises OSError when it can't be started at all, StackFailed when it does not end in time.
+    """
     owner = {} if user is None else {"user": user.uid, "group": user.gid}
-    return subprocess.run(  # type: ignore[call-overload, no-any-return]
-        command,
-        **owner,
-        **({} if user is None else {"extra_groups": []}),
-        cwd="/",
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        errors="replace",
-        timeout=seconds,
-        check=False,
-    )
+    try:
+        return subprocess.run(  # type: ignore[call-overload, no-any-return]
+            command,
+            **owner,
+            **({} if user is None else {"extra_groups": []}),
+            cwd="/",
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=seconds,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise StackFailed(f"{command[0]} did not end in {seconds:g} s") from error
 
 
 def find_binaries(user: ServerUser | None, pg_bin: Path | None, major: int | None) -> Binaries:

@@ -8,7 +8,7 @@ out is then unknown, so ask by id or send the same id again. A statement that se
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, NoReturn, Protocol
 
 import asyncpg
@@ -110,11 +110,9 @@ class Database:
 
     async def close(self) -> None:
         """Close every connection, at the latest after the deadline by force."""
-        try:
+        with suppress(OSError):  # TimeoutError: asyncpg has ended them then
             async with asyncio.timeout(self._timeout_seconds):
                 await self._pool.close()
-        except OSError:
-            self._pool.terminate()
 
     @asynccontextmanager
     async def _acquired(self) -> AsyncIterator[Any]:
@@ -141,7 +139,7 @@ class Database:
                 connection.terminate()
             raise
         finally:
-            await self._pool.release(connection, timeout=self._timeout_seconds)
+            await self._pool.release(connection)  # within the deadline of its acquire
 
 
 async def connect(dsn: str, *, size: int, timeout_seconds: float) -> Database:
@@ -154,7 +152,6 @@ async def connect(dsn: str, *, size: int, timeout_seconds: float) -> Database:
             dsn,
             min_size=0,  # asyncpg would log its own tries to keep a floor
             max_size=size,
-            timeout=timeout_seconds,
             command_timeout=timeout_seconds,
             max_inactive_connection_lifetime=0,
             connection_class=_Connection,

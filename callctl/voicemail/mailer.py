@@ -124,7 +124,6 @@ class Mailer:
                 password=server.password or None,
                 use_tls=is_tls,
                 start_tls=server.is_starttls and not is_tls,
-                timeout=SEND_SECONDS_MAX,
             )
 
     async def _note_failure(self, row: Any, error: str, next_try_at: datetime | None) -> None:
