@@ -113,7 +113,7 @@ class Call:
                 return holds()
         return True
 
-    def is_under_way(self) -> None:
+    def note_under_way(self) -> None:
         """The caller hears something for the first time: a line that rings, a prompt."""
         told, self.on_under_way = self.on_under_way, None
         if told is not None:

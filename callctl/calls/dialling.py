@@ -209,7 +209,7 @@ class Dialling:
             if not await asking.rings(call, leg):
                 _give_up(leg)
                 return
-        call.is_under_way()
+        call.note_under_way()
         is_told = await asking.rung(call, is_settled, leg, ring_seconds)
         if is_told and leg.answered_at is None and self._may_have_talked(leg):
             await asking.ask(call, call.a_leg)

@@ -188,7 +188,7 @@ class Prompts:
             await call.ari.channels.play(
                 call.a_leg.channel_id, media=media, playback_id=playback_id, lang=language
             )
-        call.is_under_way()
+        call.note_under_way()
 
     async def _halt(self, playback_id: str) -> None:
         """A command to a channel waits for the end of what plays on it."""

@@ -10,7 +10,7 @@ from callctl.values.hangup import HangupCause
 if TYPE_CHECKING:
     from callctl.calls.call import Call
 
-_GOING_SECONDS_MAX = 1.2  # then a leg is hung up once more; without its bridge it would live on
+_GOING_SECONDS_MAX = 0.5  # then a leg is hung up once more; without its bridge it would live on
 _END_SECONDS_MAX = 5.0  # from our hang-up to ChannelDestroyed
 
 

@@ -31,6 +31,7 @@ _LEAST = (
     ("http.conf", "session_keep_alive", 15_000, "each command then opens a connection of its own"),
     ("ari.conf", "websocket_write_timeout", 1_000, "one pause of callctl cuts its events off"),
 )
+_OVERLOAD = "taskprocessor_overload_trigger"
 _VERSION = re.compile(r"(\d+)\.(\d+)\.(\d+)")
 
 
@@ -43,6 +44,7 @@ async def check_asterisk(ami: AmiSession, settings: Settings, trunks: list[str])
     findings.append(judge_ami_binding(await ami.command("manager show settings")))
     for file, setting, least, else_what in _LEAST:
         findings.append(await _check_least(ami, file, setting, least, else_what))
+    findings.append(await _check_overload(ami))
     plan = await ami.action("ShowDialPlan")
     findings += check_dialplan(read_dialplan(plan.events), settings.ari_app)
     findings += await _check_trunks(ami, trunks)
@@ -148,9 +150,30 @@ async def _check_least(
     return judge(setting, value, remedy, good=int(value) >= least)
 
 
-async def _setting(ami: AmiSession, file: str, setting: str) -> str | None:
-    """Return the value in section [general], includes and all; None when it is not set."""
-    reply = await ami.action("GetConfig", Filename=file, Category="general")
+async def _check_overload(ami: AmiSession) -> Finding:
+    """What PJSIP does with callers while other parts of Asterisk have much to do."""
+    try:
+        value = await _setting(ami, "pjsip.conf", _OVERLOAD, section="global")
+    except AmiError as error:
+        return warn(
+            _OVERLOAD, f"pjsip.conf can't be read: {error}", "give the AMI user write=config"
+        )
+    return judge_overload(value)
+
+
+def judge_overload(value: str | None) -> Finding:
+    """Judge what makes PJSIP leave requests unanswered; None: it is not set."""
+    remedy = f"{_OVERLOAD} = pjsip_only in [global] of pjsip.conf: else some get no answer at all"
+    if value not in {"pjsip_only", "none"}:
+        return warn(_OVERLOAD, value or "not set, Asterisk's default is global", remedy)
+    return ok(_OVERLOAD, value)
+
+
+async def _setting(
+    ami: AmiSession, file: str, setting: str, *, section: str = "general"
+) -> str | None:
+    """Return the value in a section, includes and all; None when it is not set."""
+    reply = await ami.action("GetConfig", Filename=file, Category=section)
     found = None
     for key, line in reply.fields.items():
         name, _, value = line.partition("=")

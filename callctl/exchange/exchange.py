@@ -26,12 +26,13 @@ from callctl.flows.desk import Desk
 from callctl.flows.feature import feature
 from callctl.flows.inbound import go_on, inbound
 from callctl.values.hangup import HangupCause
-from callctl.values.ids import bridge_id, derived_id, new_id
+from callctl.values.ids import bridge_id, derived_id
 from callctl.values.phone_number import PhoneNumber
 
 Script = Callable[[Call, Desk, Record], Awaitable[None]]
 _SCRIPTS: dict[str, Script] = {"inbound": inbound, "feature": feature}  # by Stasis()'s first word
 _LATE = timedelta(seconds=2)  # after which a new caller is refused: overload, or a stopped switch
+_REFUSED = uuid.UUID("6f0c2f5e-2a0b-4d0e-9d0a-6d1f4c1f7a11")  # of callers by the dialplan
 _ENDED_MAX = 20_000  # two minutes of 150 calls a second
 _log = structlog.get_logger()
 
@@ -220,12 +221,15 @@ class Exchange:
         self._start(call, record, script)
 
     def _take_refused(self, event: models.ChannelDestroyed) -> None:
-        """The dialplan has refused a caller: his CDR is all that is left to do."""
-        if self._is_superseded:
+        """The dialplan has refused a caller: his CDR is all that is left to do, once."""
+        channel = event.channel
+        call_id = derived_id(_REFUSED, f"{channel.id} {channel.creationtime}")
+        if self._is_superseded or str(call_id) in self._ended:
             return
-        call, record = self._made(event.channel, new_id(), event.channel.creationtime)
+        call, record = self._made(channel, call_id, channel.creationtime)
         call.a_leg.take(event, call.clock.moment(event.timestamp, self._ari.clock))
         call.rejected_cause, record.reason = HangupCause.SWITCH_CONGESTION, "overloaded"
+        self._forget(call)
         self._keep(self._note(call, record), call)
 
     async def _note(self, call: Call, record: Record) -> None:

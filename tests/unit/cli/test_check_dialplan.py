@@ -7,6 +7,7 @@ from callctl.cli.check_asterisk import (
     judge_ami_binding,
     judge_http_binding,
     judge_modules,
+    judge_overload,
     judge_trunk,
     judge_version,
 )
@@ -230,6 +231,15 @@ def test_modules_that_do_not_run_are_named() -> None:
 def test_loopback(address: str, expected: bool) -> None:
     """Only addresses of this machine alone are loopback."""
     assert is_loopback(address) is expected
+
+
+@pytest.mark.parametrize(
+    ("value", "status"),
+    [("pjsip_only", Status.OK), ("none", Status.OK), ("global", Status.WARN), (None, Status.WARN)],
+)
+def test_requests_left_unanswered_are_warned_of(value: str | None, status: Status) -> None:
+    """By default PJSIP ignores callers while any part of Asterisk has much to do."""
+    assert judge_overload(value).status is status
 
 
 def test_addresses_open_to_the_network_fail() -> None:
