@@ -8,7 +8,7 @@ nobody is charged for it. No answer tells nothing.
 
 import asyncio
 import re
-from collections.abc import Awaitable, Iterable, Sequence
+from collections.abc import Awaitable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 _ROUND_SECONDS = 15.0
 _ON_ITS_WAY_SECONDS = 1.0  # an event that comes so late is not lost
 _RECORD_TRIES, _RECORD_RETRY_SECONDS = 3, 0.3  # Asterisk writes it a moment after the fact
-_END_TRIES = 10  # or, with much to do, seconds after it; a leg that is gone can wait
 _BRIDGE = re.compile(r"b[0-9a-f]{32}")  # as values.ids makes them
 _log = structlog.get_logger()
 
@@ -91,15 +90,14 @@ class Inquiry:
         except AriError as error:
             _log.warning("leg_not_seen", leg=leg.channel_id, error=str(error))
             return
-        tries = _RECORD_TRIES if channel is not None else _END_TRIES
-        await self.believe([Seen(call, leg, channel)], tries)
+        await self.believe([Seen(call, leg, channel)])
 
-    async def believe(self, seen: Iterable[Seen], tries: int = _RECORD_TRIES) -> None:
+    async def believe(self, seen: Iterable[Seen]) -> None:
         """Note what no event has told, and when it was."""
         untold = [one for one in seen if one.is_untold]
         if not untold:
             return
-        witness = await self._witness(untold, tries)
+        witness = await self._witness(untold)
         for call, leg, channel in [one for one in untold if one.is_untold]:
             answered = self._moment(call, witness.answered_at(leg.channel_id))
             if answered is not None:
@@ -112,15 +110,13 @@ class Inquiry:
             _log.warning("event_missed", leg=leg.channel_id, is_gone=channel is None)
             call.wake()
 
-    async def _witness(self, untold: Sequence[Seen], tries: int) -> Witness:
+    async def _witness(self, untold: Iterable[Seen]) -> Witness:
         gone = {one.leg.channel_id for one in untold if one.channel is None}
         up = {one.leg.channel_id for one in untold if one.is_answer_untold}
         ids = {(one.leg.channel_id, one.call.call_id) for one in untold}
         witness = Witness()
-        for _ in range(tries if self._legs_path is not None else 0):
+        for _ in range(_RECORD_TRIES if self._legs_path is not None else 0):
             witness = await self._read(ids)
-            if not any(one.is_untold for one in untold):  # its event has come after all
-                break
             if all(map(witness.hung_up_at, gone)) and all(map(witness.answered_at, up)):
                 break
             await clock.sleep(_RECORD_RETRY_SECONDS)
