@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from callctl.flows.conversation import Conversation
 
 _RETRY_SECONDS = 5.0  # after which lines are looked at again, whatever was heard of them
+_DENIED_SECONDS = 0.5  # likewise, when a line seemed free and could not be had
 _KEY_SECONDS = 0.1  # a key that was pressed is there already
 _log = structlog.get_logger()
 
@@ -105,6 +106,7 @@ class _Waiting:
     place: Place
     is_back: bool  # he waited before
     announce_at: float = inf  # on clock.monotonic()
+    is_denied: bool = False  # a line seemed free, and he did not get it
 
     async def outcome(self) -> Leg | Overflowed | LeftQueue:
         """Music, announcements, keys, and lines when it is his turn."""
@@ -134,11 +136,12 @@ class _Waiting:
 
     async def _ring_in_turn(self) -> Leg | None:
         """Ring the lines that are free if nobody before him wants them."""
-        self.place.is_changed = False
+        self.place.is_changed = self.is_denied = False
         if self.place.is_blocked:
             return None
         found = attempts(self.conversation.facts(), self.group)
         first = await self._claim(found) if found else None
+        self.is_denied = bool(found) and first is None
         if first is None:
             return None
         leg = await self._ring(sorted(found, key=lambda attempt: attempt.line.id != first.id))
@@ -192,9 +195,10 @@ class _Waiting:
     async def _nap(self, seconds: float) -> None:
         """Until something happens; a line that rests or wraps up is free after it."""
         call, place = self.conversation.call, self.place
+        retry_seconds = _DENIED_SECONDS if self.is_denied else _RETRY_SECONDS
         await call.until(
             lambda: place.is_changed or bool(call.a_leg.digits) or call.a_leg.is_gone,
-            max(0.0, min(seconds, self._line_seconds(), _RETRY_SECONDS)),
+            max(0.0, min(seconds, self._line_seconds(), retry_seconds)),
         )
         if call.a_leg.is_gone:
             raise HungUp
