@@ -238,9 +238,8 @@ class Channels(Commands):
         the reading off asks get_timeout_absolute later.
         """
         value = names.timeout_seconds(seconds)
-        query = names.query({"variable": names.TIMEOUT_ABSOLUTE, "value": value})
-        target = f"/ari/channels/{names.object_id(channel_id)}/variable{query}"
-        await self._urgent.send("POST", target)
+        query = {"variable": names.TIMEOUT_ABSOLUTE, "value": value}
+        await self._act(channel_id, "variable", query, by=self._urgent)
         if is_read_back:
             left = await self.get_timeout_absolute(channel_id)
             if not 0 < left <= float(value):
@@ -253,7 +252,12 @@ class Channels(Commands):
         return float(await self.get_channel_var(channel_id, names.TIMEOUT_ABSOLUTE) or 0)
 
     async def _act(
-        self, channel_id: str, verb: str, query: Mapping[str, str | int | None] | None = None
+        self,
+        channel_id: str,
+        verb: str,
+        query: Mapping[str, str | int | None] | None = None,
+        *,
+        by: Commands | None = None,
     ) -> None:
         target = f"/ari/channels/{names.object_id(channel_id)}/{verb}"
-        await self.send("POST", target + names.query(query) if query else target)
+        await (by or self).send("POST", target + names.query(query) if query else target)

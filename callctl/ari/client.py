@@ -24,7 +24,6 @@ from callctl.ari.transport import AriSettings, Transport
 
 __all__ = ["WANTED_EVENTS", "AriClient", "AriSettings", "Connected"]
 
-
 _PULSE_SECONDS_MAX = 120.0  # the answer to an event of our own shows that Asterisk is back
 
 

@@ -65,10 +65,6 @@ class Exchange:
         self._records: dict[uuid.UUID, Record] = {}  # by call id
         self._ended: dict[str, float] = {}  # when calls ended, the latest last, by call id
         self._tasks: set[asyncio.Task[None]] = set()
-        self._flows = set[
-            uuid.UUID
-        ]()  # call ids; those whose CDR only waits to be written are done
-        self._arriving = set[uuid.UUID]()  # of them, new callers who hear nothing yet
         self._is_closed = self._is_draining = False
         self._is_superseded = False
         self.adopted_count = 0

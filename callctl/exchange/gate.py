@@ -39,7 +39,7 @@ class Gate:
         self._ari = ari
         self._calls_max = calls_max
         self._free_at = calls_max - 1 - min(_PLACES, calls_max // 10)
-        self._calls = set[UUID]()
+        self._calls = set[UUID]()  # not those whose CDR only waits to be written
         self._arriving = set[UUID]()  # of them, those whose callers hear nothing yet
         self._turned = asyncio.Event()
         self.is_shut = False

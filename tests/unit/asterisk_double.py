@@ -165,6 +165,13 @@ class AsteriskDouble:
             self.playing.discard(name)
 
 
+async def until(holds: Callable[[], bool]) -> None:
+    """Wait until it holds; fails after 5 s."""
+    async with asyncio.timeout(5):
+        while not holds():
+            await clock.sleep(0.005)
+
+
 def unanswered(command: str) -> AriUnavailable:
     """For `fate`: what is done, and never told."""
     return AriUnavailable(f"no answer to {command}")

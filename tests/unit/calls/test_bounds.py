@@ -2,7 +2,6 @@
 
 import asyncio
 import uuid
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,7 +9,6 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from callctl import clock
 from callctl.ari.models import ChannelDtmfReceived
 from callctl.ari.transport import Answer
 from callctl.calls import Call, Leg, LineToRing, asking, dialling, releasing, timers
@@ -19,7 +17,7 @@ from callctl.errors import HungUp
 from callctl.exchange.reconciling import Inquiry
 from callctl.values.hangup import Disposition
 from callctl.values.ids import channel_id
-from tests.unit.asterisk_double import CALLER, AsteriskDouble, call_through
+from tests.unit.asterisk_double import CALLER, AsteriskDouble, call_through, until
 
 _SOON = 0.05
 
@@ -65,16 +63,10 @@ def _line(**changes: Any) -> LineToRing:
     return replace(plain, **changes)
 
 
-async def _until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
-        while not holds():
-            await clock.sleep(0.005)
-
-
 async def _answered(asterisk: Asked, call: Call, line: LineToRing) -> asyncio.Task[Leg]:
     """The line is rung, and answers."""
     dialled = asyncio.create_task(call.dial(line))
-    await _until(lambda: bool(asterisk.count(f"POST channels/{channel_id(line.leg_id)}/dial")))
+    await until(lambda: bool(asterisk.count(f"POST channels/{channel_id(line.leg_id)}/dial")))
     asterisk.answer(channel_id(line.leg_id))
     return dialled
 
@@ -140,14 +132,14 @@ async def test_an_attempt_that_hangs_does_not_keep_the_call_from_its_end(
     monkeypatch.setattr(releasing, "_GOING_SECONDS_MAX", _SOON)
     asterisk.held = "create"
     dialled = asyncio.create_task(call.dial_at_once([_line()]))
-    await _until(lambda: "create" in asterisk.queries)
+    await until(lambda: "create" in asterisk.queries)
     asterisk.end(CALLER)
     with pytest.raises(HungUp):
         await dialled
     async with asyncio.timeout(5):
         await call.release()
     asterisk.go_on.set()
-    await _until(lambda: not call.dialling._attempts)
+    await until(lambda: not call.dialling._attempts)
     assert "dial" not in asterisk.queries
 
 

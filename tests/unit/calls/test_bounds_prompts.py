@@ -1,15 +1,13 @@
 """How long what plays, records or whispers is waited for, on an Asterisk that never ends it."""
 
 import asyncio
-from collections.abc import Callable
 
 import orjson
 import pytest
 
-from callctl import clock
 from callctl.ari.transport import Answer
 from callctl.calls import Call, asking, prompts, recording, whisper
-from tests.unit.asterisk_double import AsteriskDouble, call_through
+from tests.unit.asterisk_double import AsteriskDouble, call_through, until
 
 _SOON = 0.05
 _RECORDING = {"name": "m1", "format": "wav", "target_uri": "bridge:b", "state": "recording"}
@@ -31,12 +29,6 @@ async def call(asterisk: AsteriskDouble) -> Call:
     return made
 
 
-async def _until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
-        while not holds():
-            await clock.sleep(0.005)
-
-
 def _plays(asterisk: AsteriskDouble) -> list[str]:
     return [one for one in asterisk.sent if "/play/" in one]
 
@@ -48,7 +40,7 @@ async def test_music_that_never_ends_is_looked_at_no_longer(
     monkeypatch.setattr(prompts, "_BACKGROUND_SECONDS_MAX", 2 * _SOON)
     monkeypatch.setattr(prompts, "_LOOK_SECONDS", _SOON)
     await call.start_music("callctl/music", "zh")
-    await _until(lambda: not call.prompts._loops)
+    await until(lambda: not call.prompts._loops)
     assert len(_plays(asterisk)) == 1
 
 
@@ -60,7 +52,7 @@ async def test_music_whose_end_nobody_told_of_begins_again(
     monkeypatch.setattr(prompts, "_LIST_SECONDS_MIN", 0.0)
     await call.start_music("callctl/music", "zh")
     asterisk.playing.clear()
-    await _until(lambda: len(_plays(asterisk)) == 2)
+    await until(lambda: len(_plays(asterisk)) == 2)
     await call.stop_music()
 
 
@@ -71,7 +63,7 @@ async def test_music_that_does_not_play_is_not_begun_again_and_again(
     monkeypatch.setattr(prompts, "_LOOK_SECONDS", 0.01)
     await call.start_music("callctl/music", "zh")
     asterisk.playing.clear()
-    await _until(lambda: not call.prompts._loops)
+    await until(lambda: not call.prompts._loops)
     assert len(_plays(asterisk)) == 1
 
 
@@ -121,5 +113,5 @@ async def test_a_whisper_whose_channel_nobody_told_of_is_tried(
     asterisk.fate = lambda command: _snooped(asterisk, command)
     call.whisper(call.a_leg, "callctl/warning", "zh")
     [snoop] = call.whispers.snoops
-    await _until(lambda: bool(asterisk.count(f"DELETE channels/{snoop.channel_id}")))
+    await until(lambda: bool(asterisk.count(f"DELETE channels/{snoop.channel_id}")))
     assert len(_plays(asterisk)) == 1

@@ -2,7 +2,6 @@
 
 import asyncio
 import uuid
-from collections.abc import Callable
 
 import orjson
 import pytest
@@ -25,7 +24,7 @@ from callctl.errors import AriUnavailable, HungUp
 from callctl.exchange.reconciling import Inquiry
 from callctl.values.hangup import Disposition
 from callctl.values.ids import bridge_id, channel_id
-from tests.unit.asterisk_double import CALLER, AsteriskDouble, call_through, unanswered
+from tests.unit.asterisk_double import CALLER, AsteriskDouble, call_through, unanswered, until
 
 _SOON = 0.05
 
@@ -55,14 +54,8 @@ def _line(ring_seconds: int = 1) -> LineToRing:
 async def _rung(asterisk: AsteriskDouble, line: LineToRing) -> str:
     """The line's channel, once it was told to ring."""
     channel = channel_id(line.leg_id)
-    await _until(lambda: asterisk.count(f"POST channels/{channel}/dial") == 1)
+    await until(lambda: asterisk.count(f"POST channels/{channel}/dial") == 1)
     return channel
-
-
-async def _until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
-        while not holds():
-            await clock.sleep(0.005)
 
 
 async def test_a_line_s_leg_has_a_timer_from_its_birth(
@@ -140,7 +133,7 @@ async def test_a_line_rings_on_whose_command_was_not_answered(
 
     asterisk.fate = fate
     dialled = asyncio.create_task(call.dial(line))
-    await _until(lambda: dialled.done() or asterisk.count(f"GET channels/{channel}") == 1)
+    await until(lambda: dialled.done() or asterisk.count(f"GET channels/{channel}") == 1)
     if is_ringing:
         asterisk.answer(channel)
     leg = await dialled
@@ -168,7 +161,7 @@ async def test_a_caller_who_is_gone_may_have_been_answered(
     call.inquiry = _Record("a")
     asterisk.deaf = {"ChannelStateChange"}
     answering = asyncio.create_task(call.answer())
-    await _until(lambda: asterisk.count(f"POST channels/{CALLER}/answer") == 1)
+    await until(lambda: asterisk.count(f"POST channels/{CALLER}/answer") == 1)
     asterisk.end(CALLER)
     with pytest.raises(HungUp):
         await answering
@@ -221,7 +214,7 @@ async def test_the_end_of_a_prompt_that_nobody_told_of_is_asked_for(
     looks = "GET playbacks/p1"
     asterisk.fate = lambda _: unanswered(looks) if asterisk.count(looks) == 1 else None
     playing = asyncio.create_task(asking.played(call, "p1", lambda: False, 5.0, look_seconds=_SOON))
-    await _until(lambda: asterisk.count(looks) == 3)
+    await until(lambda: asterisk.count(looks) == 3)
     assert not playing.done()
     asterisk.playing.discard("p1")
     async with asyncio.timeout(1):
@@ -287,7 +280,7 @@ async def test_the_first_of_two_answers_is_taken(asterisk: AsteriskDouble, call:
         asterisk.answer(channel)
     leg = await dialled
     assert leg is not None
-    await _until(lambda: len(asterisk.channels) == 2)
+    await until(lambda: len(asterisk.channels) == 2)
     assert set(asterisk.channels) == {CALLER, leg.channel_id}
     assert [one.is_taken for one in call.legs[1:]].count(True) == 1
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import uuid
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,7 @@ from callctl.calls import Call, LineToRing, asking
 from callctl.errors import HungUp
 from callctl.exchange.reconciling import Inquiry
 from callctl.values.ids import channel_id
-from tests.unit.asterisk_double import CALLER, AsteriskDouble, call_through
+from tests.unit.asterisk_double import CALLER, AsteriskDouble, call_through, until
 
 _SOON = 0.05
 
@@ -31,12 +30,6 @@ def call(asterisk: AsteriskDouble) -> Call:
     return call_through(asterisk)
 
 
-async def _until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
-        while not holds():
-            await clock.sleep(0.005)
-
-
 async def test_an_answer_that_shows_at_the_end_only_is_asked_for(
     asterisk: AsteriskDouble, call: Call, tmp_path: Path
 ) -> None:
@@ -46,7 +39,7 @@ async def test_an_answer_that_shows_at_the_end_only_is_asked_for(
     call.inquiry = Inquiry(call.ari, record)
     dialled = asyncio.create_task(call.dial(line))
     channel = channel_id(line.leg_id)
-    await _until(lambda: asterisk.count(f"POST channels/{channel}/dial") == 1)
+    await until(lambda: asterisk.count(f"POST channels/{channel}/dial") == 1)
     asterisk.deaf = {"ChannelStateChange"}
     asterisk.answer(channel)
     at = clock.now().timestamp()
@@ -72,7 +65,7 @@ async def test_an_answer_that_is_recorded_late_is_waited_for(
     at = clock.now().timestamp() - 1.0
     asterisk.answer(CALLER)
     asked = asyncio.create_task(inquiry.ask(call, call.a_leg))
-    await _until(lambda: asterisk.count(f"GET channels/{CALLER}") == 1)
+    await until(lambda: asterisk.count(f"GET channels/{CALLER}") == 1)
     await asyncio.wait([asked], timeout=_SOON)
     assert call.a_leg.answered_at is None
     record.write_text(f"ANSWER,{at:.6f},{CALLER},{CALLER},{call.call_id},PJSIP/x-1,\n")

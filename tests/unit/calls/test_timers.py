@@ -2,17 +2,15 @@
 
 import asyncio
 import uuid
-from collections.abc import Callable
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from callctl import clock
 from callctl.ari.transport import Answer
 from callctl.calls import Call, CallerToRing, Leg, LineToRing, ring_caller, timers
 from callctl.calls.timers import FIRST_SECONDS
 from callctl.values.ids import channel_id
-from tests.unit.asterisk_double import CALLER, AsteriskDouble, call_through
+from tests.unit.asterisk_double import CALLER, AsteriskDouble, call_through, until
 
 POOR_SECONDS = 3.0
 LIMIT = ("TIMEOUT", POOR_SECONDS + timers._BEYOND_SECONDS)
@@ -61,19 +59,13 @@ def _line(confirm_key: str | None = None, *, has_ringback: bool = False) -> Line
     return LineToRing(line_id, "a", "01062000401", "PJSIP/1@carrier", 20, has_ringback, confirm_key)
 
 
-async def _until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
-        while not holds():
-            await clock.sleep(0.005)
-
-
 async def test_while_enough_is_paid_nothing_is_set(asterisk: Timed, call: Call) -> None:
     """The timers from their birth end the legs before what is paid does."""
     call.paid_seconds = lambda: FIRST_SECONDS
     line = _line()
     dialled = asyncio.create_task(call.dial(line))
     channel = channel_id(line.leg_id)
-    await _until(lambda: "dial" in asterisk.done.get(channel, []))
+    await until(lambda: "dial" in asterisk.done.get(channel, []))
     asterisk.answer(channel)
     await dialled
     assert asterisk.done == {CALLER: ["joined"], channel: ["joined", "dial"]}
@@ -86,11 +78,11 @@ async def test_who_may_be_answered_has_no_more_than_is_paid(asterisk: Timed, cal
     line = _line()
     dialled = asyncio.create_task(call.dial(line))
     channel = channel_id(line.leg_id)
-    await _until(lambda: "dial" in asterisk.done.get(channel, []))
+    await until(lambda: "dial" in asterisk.done.get(channel, []))
     assert asterisk.done == {CALLER: ["joined", LIMIT], channel: ["joined", LIMIT, "dial"]}
     seconds = 0.0
     call.wake()
-    await _until(lambda: len(asterisk.done[channel]) > 5)
+    await until(lambda: len(asterisk.done[channel]) > 5)
     asterisk.end(channel, cause=17)
     await dialled
     assert set(asterisk.done[channel][3:]) == {("TIMEOUT", 1.0)}
@@ -106,12 +98,12 @@ async def test_who_is_joined_by_us_is_limited_first(
     line = _line(confirm_key, has_ringback=True)
     channel = channel_id(line.leg_id)
     dialled = asyncio.create_task(call.dial(line))
-    await _until(lambda: "dial" in asterisk.done.get(channel, []))
+    await until(lambda: "dial" in asterisk.done.get(channel, []))
     rung = ["dial"] if confirm_key else [LIMIT, "dial"]
     assert asterisk.done[channel] == rung
     asterisk.answer(channel)
     if confirm_key:
-        await _until(lambda: call.legs[1].answered_at is not None)
+        await until(lambda: call.legs[1].answered_at is not None)
         call.legs[1].digits.append(confirm_key)
         call.wake()
     await call.connect(await dialled)
@@ -127,7 +119,7 @@ async def test_a_caller_who_is_called_back_is_limited(asterisk: Timed, call: Cal
     call.legs.append(line)
     asterisk.channels["l1"] = "Up"
     ringing = asyncio.create_task(ring_caller(call, line, CallerToRing("PJSIP/1@carrier", 20)))
-    await _until(lambda: "dial" in asterisk.done.get(CALLER, []))
+    await until(lambda: "dial" in asterisk.done.get(CALLER, []))
     assert asterisk.done[CALLER] == ["joined", LIMIT, "dial"]
     asterisk.answer(CALLER)
     await ringing
