@@ -19,7 +19,16 @@ from callctl.directory.answering import Group, Line, Queue, Strategy, TargetKind
 from callctl.errors import DatabaseUnavailable, HandedOver, HungUp
 from callctl.flows import phrases
 from callctl.queues import Place
-from callctl.routing import Attempt, LeftQueue, Overflowed, Ring, Wait, attempts, capacity_of
+from callctl.routing import (
+    Attempt,
+    Facts,
+    LeftQueue,
+    Overflowed,
+    Ring,
+    Wait,
+    attempts,
+    capacity_of,
+)
 from callctl.routing.schedules import opening
 from callctl.values.area import Area
 
@@ -107,6 +116,7 @@ class _Waiting:
     is_back: bool  # he waited before
     announce_at: float = inf  # on clock.monotonic()
     is_denied: bool = False  # a line seemed free, and he did not get it
+    line_at: float = inf  # when the first line that rests or wraps up may be rung, likewise
 
     async def outcome(self) -> Leg | Overflowed | LeftQueue:
         """Music, announcements, keys, and lines when it is his turn."""
@@ -137,9 +147,12 @@ class _Waiting:
     async def _ring_in_turn(self) -> Leg | None:
         """Ring the lines that are free if nobody before him wants them."""
         self.place.is_changed = self.is_denied = False
+        self.line_at = inf
         if self.place.is_blocked:
             return None
-        found = attempts(self.conversation.facts(), self.group)
+        facts = self.conversation.facts()
+        self.line_at = clock.monotonic() + self._line_seconds(facts)
+        found = attempts(facts, self.group)
         first = await self._claim(found) if found else None
         self.is_denied = bool(found) and first is None
         if first is None:
@@ -196,16 +209,19 @@ class _Waiting:
         """Until something happens; a line that rests or wraps up is free after it."""
         call, place = self.conversation.call, self.place
         retry_seconds = _DENIED_SECONDS if self.is_denied else _RETRY_SECONDS
+        line_seconds = self.line_at - clock.monotonic()
         await call.until(
             lambda: place.is_changed or bool(call.a_leg.digits) or call.a_leg.is_gone,
-            max(0.0, min(seconds, self._line_seconds(), retry_seconds)),
+            max(0.0, min(seconds, line_seconds, retry_seconds)),
         )
         if call.a_leg.is_gone:
             raise HungUp
 
-    def _line_seconds(self) -> float:
-        """Until the first of the lines that rest or wrap up may be rung again."""
-        facts = self.conversation.facts()
+    def _line_seconds(self, facts: Facts) -> float:
+        """Until the first of the lines that rest or wrap up at the time of `facts` may be rung.
+
+        By the same facts as the lines are chosen: whoever looks a moment too early looks again.
+        """
         ends: list[datetime] = []
         for member in self.group.members:
             state = facts.lines.get(member.line.name)
