@@ -9,6 +9,7 @@ from callctl.values.hangup import HangupCause
 
 if TYPE_CHECKING:
     from callctl.calls.call import Call
+    from callctl.calls.leg import Leg
 
 _GOING_SECONDS_MAX = 0.5  # then a leg is hung up once more; without its bridge it would live on
 _END_SECONDS_MAX = 5.0  # from our hang-up to ChannelDestroyed
@@ -23,23 +24,31 @@ async def release(call: "Call") -> None:
     for leg in (*call.legs, *call.whispers.snoops):
         if leg.is_released:  # what is hung up for nothing costs as much as what is not
             continue
-        cause = HangupCause.NORMAL
-        if leg is call.a_leg and leg.answered_at is None:  # SIP 503 unless it was refused
-            cause = call.rejected_cause or HangupCause.SWITCH_CONGESTION
         with suppress(AriError):  # its own timer in Asterisk ends it
-            await call.hang_up(leg, cause)
+            await call.hang_up(leg, end_cause(call, leg))
     await call.dialling.ended(_END_SECONDS_MAX)
     if not await _all_destroyed(call, _GOING_SECONDS_MAX):
         for leg in call.legs:
             if leg.destroyed_at is None:  # the first hang-up failed, or nobody told of its end
                 with suppress(AriError):
-                    await call.ari.channels.hangup(leg.channel_id)
+                    cause = end_cause(call, leg)
+                    await call.ari.channels.hangup(leg.channel_id, reason_code=cause)
                 await asking.ask(call, leg)
         await _all_destroyed(call, _END_SECONDS_MAX)
     for leg in call.legs:
         if leg.is_answer_untold:  # one that lost the race, and whose answer nobody told
             await asking.ask(call, leg)
     await call.bridge.remove()
+
+
+def end_cause(call: "Call", leg: "Leg") -> HangupCause:
+    """With what a leg of a call that is over is hung up: SIP 503 unless the caller was refused.
+
+    Again, too: Asterisk, with much to do, may not have begun with the first, and takes the last.
+    """
+    if leg is call.a_leg and leg.answered_at is None:
+        return call.rejected_cause or HangupCause.SWITCH_CONGESTION
+    return HangupCause.NORMAL
 
 
 async def _all_destroyed(call: "Call", seconds: float) -> bool:

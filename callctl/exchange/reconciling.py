@@ -8,7 +8,7 @@ nobody is charged for it. No answer tells nothing.
 
 import asyncio
 import re
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -21,6 +21,7 @@ from callctl import clock
 from callctl.ari import models
 from callctl.ari.client import AriClient
 from callctl.calls import Call, Leg, Moment
+from callctl.calls.releasing import end_cause
 from callctl.errors import AriError, HungUp
 from callctl.exchange.witness import LAST_BYTES, Witness
 from callctl.values.hangup import HangupCause
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 _ROUND_SECONDS = 15.0
 _ON_ITS_WAY_SECONDS = 1.0  # an event that comes so late is not lost
 _RECORD_TRIES, _RECORD_RETRY_SECONDS = 3, 0.3  # Asterisk writes it a moment after the fact
+_END_TRIES = 10  # or, with much to do, seconds after it; a leg that is gone can wait
 _BRIDGE = re.compile(r"b[0-9a-f]{32}")  # as values.ids makes them
 _log = structlog.get_logger()
 
@@ -90,14 +92,15 @@ class Inquiry:
         except AriError as error:
             _log.warning("leg_not_seen", leg=leg.channel_id, error=str(error))
             return
-        await self.believe([Seen(call, leg, channel)])
+        tries = _RECORD_TRIES if channel is not None else _END_TRIES
+        await self.believe([Seen(call, leg, channel)], tries)
 
-    async def believe(self, seen: Iterable[Seen]) -> None:
+    async def believe(self, seen: Iterable[Seen], tries: int = _RECORD_TRIES) -> None:
         """Note what no event has told, and when it was."""
         untold = [one for one in seen if one.is_untold]
         if not untold:
             return
-        witness = await self._witness(untold)
+        witness = await self._witness(untold, tries)
         for call, leg, channel in [one for one in untold if one.is_untold]:
             answered = self._moment(call, witness.answered_at(leg.channel_id))
             if answered is not None:
@@ -110,13 +113,15 @@ class Inquiry:
             _log.warning("event_missed", leg=leg.channel_id, is_gone=channel is None)
             call.wake()
 
-    async def _witness(self, untold: Iterable[Seen]) -> Witness:
+    async def _witness(self, untold: Sequence[Seen], tries: int) -> Witness:
         gone = {one.leg.channel_id for one in untold if one.channel is None}
         up = {one.leg.channel_id for one in untold if one.is_answer_untold}
         ids = {(one.leg.channel_id, one.call.call_id) for one in untold}
         witness = Witness()
-        for _ in range(_RECORD_TRIES if self._legs_path is not None else 0):
+        for _ in range(tries if self._legs_path is not None else 0):
             witness = await self._read(ids)
+            if not any(one.is_untold for one in untold):  # its event has come after all
+                break
             if all(map(witness.hung_up_at, gone)) and all(map(witness.answered_at, up)):
                 break
             await clock.sleep(_RECORD_RETRY_SECONDS)
@@ -184,7 +189,7 @@ class Reconciler:
             alive = {channel.id: channel for channel in channels}
             seen = [Seen(call, leg, _of(call, alive.get(leg.channel_id))) for call, leg in known]
             strange = [one for one in channels if self._is_strange(one)]
-            over = [one.id for one in strange if self._exchange.has_ended(_words(one), began)]
+            over = [one for one in strange if self._exchange.has_ended(_words(one), began)]
             await self._end_leftovers(seen, over)
             bridges = [one for one in bridges if not self._exchange.has(one.id)]
             if strange or any(one.is_untold for one in seen):
@@ -200,16 +205,20 @@ class Reconciler:
         is_ours = channel.dialplan.app_name == "Stasis" and app == self._ari.app
         return is_ours and not self._exchange.has(channel.id)
 
-    async def _end_leftovers(self, seen: Iterable[Seen], over: Iterable[str]) -> None:
+    async def _end_leftovers(self, seen: Iterable[Seen], over: Iterable[models.Channel]) -> None:
         """All at once what is over and lives on, because it was hung up in vain."""
-        left = [] if self._exchange.is_draining else [*over]  # whose calls go on are over here
+        left: dict[str, HangupCause] = {}
+        if not self._exchange.is_draining:  # whose calls go on are over here
+            left |= {one.id: _end_cause(one) for one in over}
         for call, leg, channel in seen:
             is_left = leg.is_released and leg.destroyed_at is None and channel is not None
             if is_left and not call.is_handed_over:
-                left.append(leg.channel_id)
+                left[leg.channel_id] = end_cause(call, leg)
         if left:
-            _log.warning("channels_left_over", channels=left)
-            await asyncio.gather(*(self._try(self._ari.channels.hangup(one)) for one in left))
+            _log.warning("channels_left_over", channels=list(left))
+            hangup = self._ari.channels.hangup
+            ends = (hangup(one, reason_code=cause) for one, cause in left.items())
+            await asyncio.gather(*map(self._try, ends))
 
     async def _take_strays(
         self, channels: Iterable[models.Channel], bridges: Iterable[models.Bridge]
@@ -249,13 +258,19 @@ class Reconciler:
             _log.warning("caller_not_heard_of", channel=channel.id)
         elif not self._exchange.is_script(words) or self._exchange.has_ended(words):
             _log.warning("channel_left_over", channel=channel.id)
-            await self._try(self._ari.channels.hangup(channel.id))
+            cause = _end_cause(channel)
+            await self._try(self._ari.channels.hangup(channel.id, reason_code=cause))
 
     async def _try(self, command: Awaitable[None]) -> None:
         try:
             await command
         except AriError as error:
             _log.warning("leftover_not_ended", error=str(error))  # the next round comes
+
+
+def _end_cause(channel: models.Channel) -> HangupCause:
+    """With what a channel of no call is hung up: SIP 503 for a caller who was not answered."""
+    return HangupCause.NORMAL if channel.state == "Up" else HangupCause.SWITCH_CONGESTION
 
 
 def _words(channel: models.Channel) -> list[str]:

@@ -29,9 +29,10 @@ _GONE = Answer(404, b'{"message": "Channel not found"}')
 class AsteriskDouble:
     """See Transport. `channels` are states by id, `words` what their Stasis() said.
 
-    deaf   types of events that are lost
-    fate   called with "METHOD path" before each command: an Answer is given instead of carrying it
-           out, an exception raised after it was carried out: its answer is lost
+    causes  of the hang-ups that were asked for, in order
+    deaf    types of events that are lost
+    fate    called with "METHOD path" before each command: an Answer is given instead of carrying it
+            out, an exception raised after it was carried out: its answer is lost
     """
 
     def __init__(self) -> None:
@@ -41,6 +42,7 @@ class AsteriskDouble:
         self.bridges: set[str] = set()
         self.playing: set[str] = set()
         self.sent: list[str] = []
+        self.causes: list[int] = []
         self.bodies: dict[str, bytes] = {}
         self.deaf: set[str] = set()
         self.fate: Callable[[str], Answer | Exception | None] = lambda _: None
@@ -51,6 +53,7 @@ class AsteriskDouble:
         address = urlsplit(target)
         command = f"{method} {address.path.removeprefix('/ari/')}"
         self.sent.append(command)
+        self.causes += map(int, parse_qs(address.query).get("reason_code", []))
         self.bodies[command] = body or b""
         fate = self.fate(command)
         if isinstance(fate, Answer):

@@ -22,7 +22,7 @@ from callctl.calls import (
 from callctl.calls import call as call_module
 from callctl.errors import AriUnavailable, HungUp
 from callctl.exchange.reconciling import Inquiry
-from callctl.values.hangup import Disposition
+from callctl.values.hangup import Disposition, HangupCause
 from callctl.values.ids import bridge_id, channel_id
 from tests.unit.asterisk_double import CALLER, AsteriskDouble, call_through, unanswered, until
 
@@ -236,9 +236,11 @@ async def test_a_leg_that_did_not_go_is_told_so_again(asterisk: AsteriskDouble, 
     asterisk.fate = lambda command: (
         Answer(204, b"") if command == hangup and asterisk.count(hangup) == 1 else None
     )
+    call.rejected_cause = HangupCause.UNALLOCATED
     async with asyncio.timeout(1):
         await call.release()
     assert asterisk.count(hangup) == 2
+    assert asterisk.causes == [HangupCause.UNALLOCATED] * 2, "the last is what he is told"
     assert not asterisk.channels
 
 

@@ -3,13 +3,16 @@
 import asyncio
 import uuid
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from callctl import clock
 from callctl.calls import Call, LineToRing, asking
 from callctl.errors import HungUp
+from callctl.exchange import reconciling
 from callctl.exchange.reconciling import Inquiry
+from callctl.exchange.witness import Witness
 from callctl.values.ids import channel_id
 from tests.unit.asterisk_double import CALLER, AsteriskDouble, call_through, until
 
@@ -72,3 +75,29 @@ async def test_an_answer_that_is_recorded_late_is_waited_for(
     await asked
     assert call.a_leg.answered_at is not None
     assert call.a_leg.answered_at.timestamp() == pytest.approx(at, abs=0.1)
+
+
+async def test_an_end_that_is_recorded_late_is_waited_for(
+    asterisk: AsteriskDouble, call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A leg is gone, and neither event nor record tells when: not yet, with so much to do."""
+    monkeypatch.setattr(reconciling, "_RECORD_RETRY_SECONDS", 0.02)
+    record, readings = tmp_path / "legs.csv", 0
+    at = clock.now().timestamp()
+    plain = Witness.read
+
+    def read(path: Path | None, *words: Any, **more: Any) -> Witness:
+        nonlocal readings
+        readings += 1
+        if readings > reconciling._RECORD_TRIES + 1:
+            told = f"HANGUP,{at + 9:.6f},{CALLER},{CALLER},{call.call_id},PJSIP/x-1,\n"
+            record.write_text(told)
+        return plain(path, *words, **more)
+
+    record.write_text("")
+    monkeypatch.setattr(Witness, "read", read)
+    asterisk.deaf = {"ChannelDestroyed"}
+    asterisk.end(CALLER)
+    await Inquiry(call.ari, record).ask(call, call.a_leg)
+    assert call.a_leg.destroyed_at is not None
+    assert call.a_leg.destroyed_at.timestamp() == pytest.approx(at + 9, abs=0.1)

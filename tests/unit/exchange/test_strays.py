@@ -91,6 +91,7 @@ async def test_a_channel_that_outlives_its_call_makes_no_second_one(site: Site) 
     assert not site.exchange.live_count
     await site.reconciler.reconcile()
     assert not site.asterisk.channels
+    assert {*site.asterisk.causes} == {HangupCause.SWITCH_CONGESTION}, "SIP 503"
     assert len(await site.ended()) == 1
 
 
@@ -110,6 +111,7 @@ async def test_what_is_over_is_not_waited_for(site: Site, monkeypatch: pytest.Mo
             await clock.sleep(0.005)
     looking.cancel()
     await asyncio.wait([looking])
+    assert {*site.asterisk.causes} == {HangupCause.SWITCH_CONGESTION}, "SIP 503"
 
 
 async def test_so_many_ended_calls_are_known_and_no_more(
@@ -197,12 +199,13 @@ async def test_an_event_that_is_late_is_waited_for(site: Site) -> None:
 async def test_what_was_hung_up_in_vain_is_hung_up_again(site: Site) -> None:
     """A leg that we have ended and that Asterisk still has; not one that was handed over."""
     site.asterisk.arrive(CALLER, new_id())
-    [(call, leg)] = site.exchange.legs
+    [(call, _)] = site.exchange.legs
     hangup = f"DELETE channels/{CALLER}"
     site.asterisk.fate = lambda one: Answer(204, b"") if one == hangup else None
-    await call.hang_up(leg)
+    await call.reject(HangupCause.UNALLOCATED)
     await site.reconciler.reconcile()
     assert site.asterisk.count(hangup) == 2
+    assert [*site.asterisk.causes] == [HangupCause.UNALLOCATED] * 2
     site.exchange.let_go()
     await site.reconciler.reconcile()
     assert site.asterisk.count(hangup) == 2
