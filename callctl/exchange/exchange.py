@@ -90,6 +90,7 @@ class Exchange:
         elif isinstance(event, models.StasisStart):
             self.accept(event)
         elif is_refused(event):
+            self.gate.refused(event)
             self._take_refused(event)
 
     def _take_media(self, event: models.Event) -> None:

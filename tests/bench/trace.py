@@ -146,6 +146,6 @@ def _take(
     if method == "INVITE" and status == 200:
         call.answered_at = call.answered_at or at
     elif method == "INVITE" and status >= 300:
-        call.refused_with = status
+        call.refused_with, call.ended_at = status, call.ended_at or at
     elif method == "BYE" and status == 200:
         call.ended_at = call.ended_at or at

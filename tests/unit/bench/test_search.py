@@ -70,7 +70,7 @@ def test_trace_tells_whole_calls_from_failed_ones() -> None:
     step = Step(10, 2, read_trace([*whole, *refused]), exit_code=1)
     assert step.setups_ms == pytest.approx([4.321])
     assert (step.failed, step.repeated) == (1, 1)
-    assert step.calls["2"].refused_with == 503
+    assert (step.calls["2"].refused_with, step.calls["2"].ended_at) == (503, 10.7)
     assert step.why_not_held() == "1 calls failed"
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import uuid
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any, cast
 from urllib.parse import parse_qs, urlsplit
@@ -10,6 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from callctl import clock
+from callctl.ari import models
 from callctl.ari.client import AriClient, AriSettings
 from callctl.ari.transport import Answer
 from callctl.calls import Call
@@ -131,6 +133,50 @@ async def test_many_who_hear_nothing_yet_shut_it(
     async with asyncio.timeout(5):
         while made.is_shut:
             await clock.sleep(0.005)
+
+
+@pytest.mark.parametrize("why", ["caught up", "no news", "never faster"])
+async def test_while_asterisk_is_behind_it_stays_shut(
+    dialplan: _Dialplan, monkeypatch: pytest.MonkeyPatch, why: str
+) -> None:
+    """By how long refusals take: until they are quick, or none comes, or it has lasted too long."""
+    monkeypatch.setattr(gate, "_RENEW_SECONDS", 0.02)
+    monkeypatch.setattr(gate, "_NEWS_SECONDS", 0.1 if why == "no news" else 60.0)
+    monkeypatch.setattr(gate, "_BEHIND_SECONDS_MAX", 0.1 if why == "never faster" else 60.0)
+    made = Gate(AriClient(AriSettings("http://127.0.0.1:1", "", ""), transport=dialplan), 20)
+    running = asyncio.create_task(made.run())
+    calls = _calls(_CALLS_MAX)
+    for call in calls:
+        made.enter(call)
+    for _ in range(5):
+        made.refused(_refusal(seconds=0.5))
+    for call in calls:
+        made.leave(call)
+    assert made.is_shut
+    for _ in range(30 if why == "caught up" else 1):
+        made.refused(_refusal(seconds=0.002))
+    async with asyncio.timeout(5):
+        while made.is_shut or dialplan.told[-1:] != [0]:
+            await clock.sleep(0.005)
+    running.cancel()
+
+
+async def test_a_clock_that_was_set_keeps_nobody_out(dialplan: _Dialplan) -> None:
+    """A refusal that seems to have taken an hour weighs no more than one of a second."""
+    made = Gate(AriClient(AriSettings("http://127.0.0.1:1", "", ""), transport=dialplan), 20)
+    made.refused(_refusal(seconds=3600.0))
+    assert made._refusal_seconds == pytest.approx(gate._WEIGHT)
+    made.refused(_refusal(seconds=-3600.0))
+    assert made._refusal_seconds < gate._WEIGHT
+
+
+def _refusal(seconds: float) -> models.ChannelDestroyed:
+    """The end of a caller's channel that lived for so long."""
+    channel = AsteriskDouble().channel(CALLER)
+    channel["creationtime"] -= timedelta(seconds=seconds)
+    told = event("ChannelDestroyed", channel=channel, cause=42, cause_txt="")
+    assert isinstance(told, models.ChannelDestroyed)
+    return told
 
 
 async def test_who_was_refused_by_the_dialplan_has_one_cdr() -> None:
