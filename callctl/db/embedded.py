@@ -5,13 +5,13 @@
 that started it, even by kill -9. Data stays in `var_dir`/pg; its log is var_dir/log/postgresql.log.
 """
 
+import asyncio
 import ctypes
 import os
 import secrets
 import shutil
 import signal
 import subprocess
-from asyncio import to_thread
 from pathlib import Path
 from typing import Self
 
@@ -23,6 +23,7 @@ from callctl.errors import StackFailed
 
 _DATABASE = "callctl"
 _READY_SECONDS_MAX = 60  # recovery after a crash takes its time
+_DATABASE_SECONDS_MAX = 30  # of which files are copied
 _STOP_SECONDS_MAX = 20
 _POLL_SECONDS = 0.02
 _PR_SET_PDEATHSIG = 1
@@ -113,13 +114,13 @@ class EmbeddedPostgres:
         data = self._home / "data"
         if fresh:
             await self._clear_old_owner(data)
-            await to_thread(shutil.rmtree, data, ignore_errors=True)
+            await asyncio.to_thread(shutil.rmtree, data, ignore_errors=True)
         version = data / "PG_VERSION"
         major = int(version.read_text().strip()) if version.exists() else None
         programs = binaries.find_binaries(self._user, self._pg_bin, major)
         self._password = self._read_password(fresh=major is None)
         if major is None:
-            await to_thread(self._create_data, programs, data)
+            await asyncio.to_thread(self._create_data, programs, data)
         await self._clear_old_owner(data)
         self._process = self._launch(programs, data)
         try:
@@ -138,7 +139,7 @@ class EmbeddedPostgres:
             if process.poll() is None:
                 process.send_signal(ask)
             try:
-                await to_thread(process.wait, _STOP_SECONDS_MAX)
+                await asyncio.to_thread(process.wait, _STOP_SECONDS_MAX)
             except subprocess.TimeoutExpired:
                 continue
             return
@@ -226,7 +227,16 @@ class EmbeddedPostgres:
             await clock.sleep(_POLL_SECONDS)
 
     async def _ensure_database(self) -> None:
-        connection = await asyncpg.connect(self.dsn_of("postgres"), timeout=10, command_timeout=30)
+        try:
+            async with asyncio.timeout(_DATABASE_SECONDS_MAX):
+                await self._create_database()
+        except TimeoutError as error:
+            raise StackFailed(
+                f"PostgreSQL made no database in {_DATABASE_SECONDS_MAX} s: {self._log}"
+            ) from error
+
+    async def _create_database(self) -> None:
+        connection = await asyncpg.connect(self.dsn_of("postgres"), timeout=_DATABASE_SECONDS_MAX)
         try:
             await connection.execute(f"CREATE DATABASE {_DATABASE}")
         except asyncpg.DuplicateDatabaseError:

@@ -1,5 +1,6 @@
 """The embedded PostgreSQL: starts, stops, keeps its data, dies with its parent, runs for users."""
 
+import asyncio
 import os
 import pwd
 import shutil
@@ -15,7 +16,7 @@ import pytest
 
 import callctl
 from callctl import clock
-from callctl.db import binaries
+from callctl.db import binaries, embedded
 from callctl.db.embedded import EmbeddedPostgres
 from callctl.errors import StackFailed, ToolMissing
 from tests.plugins.database import free_port, scratch_folder
@@ -215,3 +216,21 @@ async def test_embedded_runs_for_a_user(empty: Path) -> None:
     assert child.wait(20) == 0
     assert not psutil.pid_exists(pid)
     child.stdout.close()
+
+
+async def test_a_database_that_cannot_be_made_is_not_waited_for(
+    instance: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody holds the list of databases: the start ends, and says where to look."""
+    async with EmbeddedPostgres(instance, free_port(), durable=False) as server:
+        monkeypatch.setattr(embedded, "_DATABASE_SECONDS_MAX", 0.2)
+        monkeypatch.setattr(embedded, "_DATABASE", "another")
+        holder = await asyncpg.connect(server.dsn_of("postgres"), timeout=10)
+        try:
+            async with holder.transaction():
+                await holder.execute("LOCK TABLE pg_database IN EXCLUSIVE MODE")
+                async with asyncio.timeout(5):
+                    with pytest.raises(StackFailed, match=r"made no database in 0\.2 s"):
+                        await server._ensure_database()
+        finally:
+            await holder.close(timeout=5)
