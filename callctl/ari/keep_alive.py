@@ -37,6 +37,7 @@ class KeepAliveTransport:
         self._head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
         self._places = asyncio.Semaphore(connections_max)
         self._idle: list[_Connection] = []  # the one used last is taken first
+        self._closing: asyncio.TimerHandle | None = None
 
     async def request(self, method: str, target: str, body: bytes | None = None) -> Answer:
         """See Transport."""
@@ -53,6 +54,9 @@ class KeepAliveTransport:
         idle, self._idle = self._idle, []
         for connection in idle:
             connection.close()
+        if self._closing is not None:
+            self._closing.cancel()
+            self._closing = None
 
     def _encoded(self, method: str, target: str, body: bytes | None) -> bytes:
         head = f"{method} {target} HTTP/1.1\r\n{self._head}"
@@ -71,18 +75,34 @@ class KeepAliveTransport:
         if connection.is_open:
             connection.idle_since = clock.monotonic()
             self._idle.append(connection)
+            self._close_later()
         return answer
 
     def _fresh(self) -> "_Connection | None":
         """An idle connection that Asterisk will not have closed; older ones are closed."""
-        oldest = clock.monotonic() - _KEEP_ALIVE_SECONDS
-        while self._idle and self._idle[0].idle_since <= oldest:
-            self._idle.pop(0).close()
+        self._close_old()
         while self._idle:
             connection = self._idle.pop()
             if connection.is_open:
                 return connection
         return None
+
+    def _close_old(self) -> None:
+        oldest = clock.monotonic() - _KEEP_ALIVE_SECONDS
+        while self._idle and self._idle[0].idle_since <= oldest:
+            self._idle.pop(0).close()
+
+    def _close_later(self) -> None:
+        """Those of a rush are closed after it, though no command comes any more."""
+        if self._closing is None and self._idle:
+            seconds = self._idle[0].idle_since + _KEEP_ALIVE_SECONDS - clock.monotonic()
+            loop = asyncio.get_running_loop()
+            self._closing = loop.call_later(max(seconds, 0.0), self._close_in_time)
+
+    def _close_in_time(self) -> None:
+        self._closing = None
+        self._close_old()
+        self._close_later()
 
     async def _connect(self) -> "_Connection":
         _, connection = await asyncio.get_running_loop().create_connection(

@@ -8,6 +8,11 @@ from typing import Any, ClassVar
 
 import psutil
 
+from callctl.ari.keep_alive import (
+    CONNECTIONS_MAX,
+    PULSE_CONNECTIONS_MAX,
+    URGENT_CONNECTIONS_MAX,
+)
 from callctl.errors import StackFailed
 from tests.agents import PlacedCall
 from tests.faults.harms import Scene
@@ -18,7 +23,9 @@ _MEGABYTE = 1_000_000
 LONG_LIFE_SECONDS = 480.0
 GROWTH_MB_MAX = 8.0  # of a long life's last quarter over its second: a call in memory is 30 kB
 IDLE_DESCRIPTORS_MAX = 40  # pool, listeners, log, metrics, ARI
-DESCRIPTORS_MAX = IDLE_DESCRIPTORS_MAX + 64  # with all the connections to ARI that there may be
+DESCRIPTORS_MAX = (  # with all the connections to ARI that there may be
+    IDLE_DESCRIPTORS_MAX + CONNECTIONS_MAX + URGENT_CONNECTIONS_MAX + PULSE_CONNECTIONS_MAX
+)
 
 HarmDone = tuple[str, float, float]  # its name, its seconds, seconds from its end to the next call
 

@@ -141,6 +141,22 @@ async def test_connections_of_a_rush_are_closed_after_it(monkeypatch: pytest.Mon
         assert len(transport._idle) == 1
 
 
+async def test_connections_of_a_rush_are_closed_though_no_command_comes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Those for what is urgent may not be needed for hours."""
+    monkeypatch.setattr(keep_alive, "_KEEP_ALIVE_SECONDS", 0.05)
+    async with _peer([OK] * 5) as (_, transport):
+        await asyncio.gather(*(transport.request("GET", "/ari/x") for _ in range(4)))
+        await transport.request("GET", "/ari/x")
+        opened = [*transport._idle]
+        assert len(opened) == 4
+        async with asyncio.timeout(5):
+            while transport._idle:
+                await clock.sleep(0.005)
+        assert not any(one.is_open for one in opened)
+
+
 async def test_an_answer_that_nobody_asked_for_ends_its_connection() -> None:
     """What came later on it would be taken for another command's answer."""
     go_on, is_closed = asyncio.Event(), asyncio.Event()
