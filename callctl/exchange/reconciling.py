@@ -119,9 +119,9 @@ class Inquiry:
         ids = {(one.leg.channel_id, one.call.call_id) for one in untold}
         witness = Witness()
         for _ in range(tries if self._legs_path is not None else 0):
-            witness = await self._read(ids)
             if not any(one.is_untold for one in untold):  # its event has come after all
                 break
+            witness = await self._read(ids)
             if all(map(witness.hung_up_at, gone)) and all(map(witness.answered_at, up)):
                 break
             await clock.sleep(_RECORD_RETRY_SECONDS)

@@ -137,14 +137,11 @@ async def test_many_who_hear_nothing_yet_shut_it(
 
 @pytest.mark.parametrize("why", ["caught up", "no news", "never faster"])
 async def test_while_asterisk_is_behind_it_stays_shut(
-    dialplan: _Dialplan, monkeypatch: pytest.MonkeyPatch, why: str
+    made: Gate, dialplan: _Dialplan, monkeypatch: pytest.MonkeyPatch, why: str
 ) -> None:
     """By how long refusals take: until they are quick, or none comes, or it has lasted too long."""
-    monkeypatch.setattr(gate, "_RENEW_SECONDS", 0.02)
     monkeypatch.setattr(gate, "_NEWS_SECONDS", 0.1 if why == "no news" else 60.0)
     monkeypatch.setattr(gate, "_BEHIND_SECONDS_MAX", 0.1 if why == "never faster" else 60.0)
-    made = Gate(AriClient(AriSettings("http://127.0.0.1:1", "", ""), transport=dialplan), 20)
-    running = asyncio.create_task(made.run())
     calls = _calls(_CALLS_MAX)
     for call in calls:
         made.enter(call)
@@ -158,12 +155,10 @@ async def test_while_asterisk_is_behind_it_stays_shut(
     async with asyncio.timeout(5):
         while made.is_shut or dialplan.told[-1:] != [0]:
             await clock.sleep(0.005)
-    running.cancel()
 
 
-async def test_a_clock_that_was_set_keeps_nobody_out(dialplan: _Dialplan) -> None:
+async def test_a_clock_that_was_set_keeps_nobody_out(made: Gate) -> None:
     """A refusal that seems to have taken an hour weighs no more than one of a second."""
-    made = Gate(AriClient(AriSettings("http://127.0.0.1:1", "", ""), transport=dialplan), 20)
     made.refused(_refusal(seconds=3600.0))
     assert made._refusal_seconds == pytest.approx(gate._WEIGHT)
     made.refused(_refusal(seconds=-3600.0))
