@@ -127,6 +127,30 @@ async def test_a_playback_is_stopped_in_the_moment_it_begins(
             await inbox.take(PlaybackFinished, is_it)
 
 
+async def test_a_playback_that_is_there_already_follows_the_one_that_is_stopped(
+    ari: AriClient, inbox: Inbox
+) -> None:
+    """On many bridges at once, again and again; else Asterisk refuses some, and may die of it."""
+
+    async def stop(playback_id: str) -> None:
+        await ari.playbacks.stop(playback_id)
+        await inbox.take(PlaybackFinished, lambda e: e.playback.id == playback_id)
+
+    async def swap(line: str) -> None:
+        bridge_id, playing = new_name("b"), new_name("p")
+        await ari.bridges.create(bridge_id)
+        await ari.bridges.add_channel(bridge_id, line)
+        await ari.bridges.play(bridge_id, media=[PROMPT], playback_id=playing)
+        for _ in range(50):
+            before, playing = playing, new_name("p")
+            await ari.bridges.play(bridge_id, media=[PROMPT], playback_id=playing)
+            await stop(before)
+        await stop(playing)
+
+    lines = [await new_line(ari, inbox) for _ in range(6)]
+    await asyncio.gather(*map(swap, lines))
+
+
 @contextlib.asynccontextmanager
 async def _talking(
     asterisk: Asterisk, ari: AriClient, inbox: Inbox

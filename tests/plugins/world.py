@@ -1,7 +1,7 @@
 """The World fixture: the session's Asterisk, a database of its own, callctl's switch, phones."""
 
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Generator
 from pathlib import Path
 
 import pytest
@@ -13,12 +13,28 @@ from callctl.db.pool import Database
 from callctl.directory.apply import apply
 from callctl.directory.reading import read_document
 from callctl.stack.asterisk import Asterisk
-from callctl.stack.processes import Child
+from callctl.stack.processes import Child, log_end
 from tests.agents import Caller, Carrier
 from tests.demo.world import World
 from tests.plugins.asterisk import ROOT
 
 EXAMPLE = ROOT / "deploy" / "example-tenant.yaml"
+_CALLS_SHOWN = 3
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Add to a failure what the latest callers and the switch's log tell of it."""
+    report = yield
+    world = getattr(item, "funcargs", {}).get("world")
+    if report.failed and isinstance(world, World):
+        lived = [str(one.timeline) for one in world.caller.calls[-_CALLS_SHOWN:]]
+        report.sections.append(("latest callers", "\n".join(lived)))
+        if world.its_switch is not None:
+            report.sections.append(("end of the switch's log", log_end(world.its_switch.log_path)))
+    return report
 
 
 @pytest.fixture

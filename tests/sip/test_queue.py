@@ -49,7 +49,11 @@ async def _wait_in(world: World, did: str, caller: str) -> PlacedCall:
     call = await world.call(did, caller)
 
     async def waits() -> bool | None:
-        return True if caller in await _callers(world) else None
+        is_over = call.outcome is not None
+        if caller in await _callers(world):
+            return True
+        assert not is_over, f"{caller} is gone and has not waited\n{call.timeline}"
+        return None
 
     await eventually(waits, f"{caller} to wait", 10)
     return call

@@ -225,7 +225,7 @@ async def test_a_message_ends_by(house: House, end: str) -> None:
     )
     path = house.asterisk.recordings_path / f"{call.call_id}.wav"
     if end != "limit":
-        await call.until(path.exists, 1.5)  # the caller speaks meanwhile
+        await holds(path, 0.5)  # the caller speaks meanwhile
     if end == "key":
         await placed.send_dtmf("#")
     elif end == "silence":
