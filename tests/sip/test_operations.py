@@ -87,6 +87,8 @@ async def _samples(url: str) -> dict[str, dict[tuple[str, ...], float]]:
 
 
 async def _talking(world: World) -> PlacedCall:
+    """A talk with money for longer than commands take."""
+    await world.top_up("shortcash", "10.00")
     world.carrier.line(LINE, Answers(voice_hz=440))
     call = await world.call(DID, "01062001234")
     await call.hears(440, seconds=10)
