@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import asyncpg
 
 from callctl import clock
-from callctl.errors import StackFailed
+from callctl.errors import DatabaseError, StackFailed
 from callctl.stack.processes import Child
 from tests.agents import Caller, Carrier, PlacedCall, ReceivedCall
 from tests.demo.world import eventually
@@ -23,6 +23,7 @@ from tests.faults.proxy import Answer, AriProxy, Line
 from tests.faults.site import Site, freeze, thaw
 
 _AGAIN_SECONDS = 0.2
+_ANSWER_SECONDS_MAX = 1.0  # of a PostgreSQL that is there
 _STANDBY_SECONDS_MAX = 20.0  # until a switch stands by, or has the lease
 _SLOW_SECONDS = 0.2  # of each step of the ledger
 _FAILING_MAX = 4  # kinds of commands at a time
@@ -68,9 +69,12 @@ class Scene:
 
     @asynccontextmanager
     async def second_switch(self) -> AsyncIterator[None]:
-        """The other switch stands by; at the end it hands what it has got to the first one."""
+        """The other switch stands by; at the end it hands what it has got to the first one.
+
+        While PostgreSQL is away it can't, and would only make the harm longer than talks are paid.
+        """
         before = self._said(self.switch, "standing_by")
-        with suppress(StackFailed):  # PostgreSQL may be away
+        if await self._has_database():
             await self.site.start(self.other)
         try:
             yield
@@ -83,6 +87,14 @@ class Scene:
         before = self._said(self.other, "lease_taken")
         how()
         await self._until_said(self.other, "lease_taken", before)
+
+    async def _has_database(self) -> bool:
+        try:
+            async with asyncio.timeout(_ANSWER_SECONDS_MAX):
+                await self.site.database.fetch("SELECT 1")
+        except (DatabaseError, TimeoutError):
+            return False
+        return True
 
     def _said(self, switch: Child, event: str) -> int:
         path = switch.log_path
