@@ -16,6 +16,7 @@ TALK_DID, SILENT_DID, QUEUE_DID = "4005550001", "4005550002", "4005550006"
 HOLD_HZ = PROMPT_HZ["", "hold"]
 OTHERS = ("01063250001", "01063250003", "01063250002")  # who ring, wait and talk in `others`
 _BACK_SECONDS_MAX = 10.0
+_AGAIN_SECONDS = 0.1
 
 
 async def others(site: Site) -> tuple[PlacedCall, PlacedCall, PlacedCall]:
@@ -43,6 +44,7 @@ async def flows_again(site: Site, seconds: float = _BACK_SECONDS_MAX) -> float:
         except AssertionError:
             if call.outcome is None or clock.monotonic() - begun_at > seconds:
                 raise
+            await clock.sleep(_AGAIN_SECONDS)  # else hundreds of refusals come before the rest
             continue
         await call.hang_up()
         return clock.monotonic() - begun_at
