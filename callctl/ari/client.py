@@ -8,6 +8,7 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
+from callctl import clock
 from callctl.ari import names
 from callctl.ari.asterisk_clock import AsteriskClock
 from callctl.ari.bridges import Bridges, Playbacks, Recordings
@@ -85,6 +86,11 @@ class AriClient:
     def is_connected(self) -> bool:
         """Whether events are being read now."""
         return self._reader.is_connected
+
+    @property
+    def heard_until(self) -> float:
+        """Now while events are being read, else when they ceased; on clock.monotonic()."""
+        return clock.monotonic() if self.is_connected else self._reader.lost_at
 
     @property
     def connection_count(self) -> int:

@@ -94,6 +94,7 @@ class EventReader:
         self._tasks: set[asyncio.Task[None]] = set()
         self._socket: aiohttp.ClientWebSocketResponse[Literal[False]] | None = None
         self.is_connected = False
+        self.lost_at = clock.monotonic()  # since when no event is read, unless connected
         self.connection_count = 0
         self.turned_away_at = float("-inf")  # on clock.monotonic()
         self._sign = asyncio.Event()  # of life, since the latest try to connect began
@@ -211,7 +212,7 @@ class EventReader:
                     reason = f"closed: {socket.close_code}"
                     return reason
         finally:
-            self.is_connected = False
+            self.is_connected, self.lost_at = False, clock.monotonic()
             if self._on_lost is not None:
                 self._on_lost(reason)
 

@@ -64,6 +64,7 @@ class Charge:
     exhaustion: str = ""
     in_doubt: InDoubt = field(default_factory=InDoubt)
     on_news: Callable[[], None] | None = None  # a neighbour has told something: act soon
+    heard_until: Callable[[], float] = clock.monotonic  # Asterisk, by whom it is known to go on
     costs: list[LegCost] = field(default_factory=list)
     _legs: dict[uuid.UUID, LegMoney] = field(default_factory=dict)  # by reservation id
     _counts: tuple[CountedCall, ...] = ()
@@ -202,8 +203,7 @@ class Charge:
     async def advance(self) -> Advance:
         """Renew if it is time to, and say whether a warning is due; call at `seconds_to_act`.
 
-        Raises DatabaseUnavailable when the ledger stayed silent: what is paid is paid, and the
-        next call of this asks again.
+        Raises DatabaseUnavailable when the ledger stayed silent: the next call of this asks again.
         """
         async with self._busy:
             before, now = self.paid_seconds, clock.monotonic()
@@ -242,7 +242,7 @@ class Charge:
                 return
             self.paid_seconds = total_seconds
             await self._clear_up()
-            elapsed_ms = min(self._elapsed_ms() - _PROVEN_MS, total_seconds * 1000)
+            elapsed_ms = min(self._proven_ms(), total_seconds * 1000)
             step = tuple(leg.renew(elapsed_ms, total_seconds) for leg in paying)
             await self._send(Renewal(tuple(paying), step, total_seconds))
 
@@ -282,13 +282,12 @@ class Charge:
         if self._seconds_max is not None and self.paid_seconds >= self._seconds_max:
             self.exhaustion, self._next_try = LONGEST_CALL, clock.monotonic() + _RETRY_SECONDS
             return
-        standings = self._standings()
-        paying = self._paying()
+        standings, paying = self._standings(), self._paying()
         total = self.paid_seconds + self._slice(bool(paying))
         if standings.is_scarce():  # at least one step: there may have been a top-up
             step = max(leg.payer.meter.rate.next_increment_seconds for leg in paying)
             total = max(standings.shared_total(), self.paid_seconds + step)
-        elapsed_ms = min(self._elapsed_ms() - _PROVEN_MS, self.paid_seconds * 1000)
+        elapsed_ms = min(self._proven_ms(), self.paid_seconds * 1000)
         for _ in range(_TRIES):
             total = self._bounded(total)
             step_of_requests = tuple(leg.renew(elapsed_ms, total) for leg in paying)
@@ -326,19 +325,17 @@ class Charge:
     async def _settle(
         self, legs: list[LegMoney], talk_ms: TalkTimes, also: Sequence[TransferRequest] = ()
     ) -> None:
-        step: list[TransferRequest] = list(also)
-        costs: list[LegCost] = []
+        step, costs = list(also), list[LegCost]()
         for leg in legs:
             # A few milliseconds pass between the timer and the hang-up: they are ours.
             paid_ms = self.paid_seconds * 1000 - (leg.offset_ms or 0)
             cost, requests = leg.settle(min(talk_ms.get(leg.payer.leg_id, 0), paid_ms))
             costs.append(cost)
             step += requests
-        if step:
-            answers = await self.teller.submit(step, Urgency.SETTLE)
-            for request, answer in zip(step, answers, strict=True):
-                if answer.outcome is not Outcome.GRANTED:  # it expired, and the money is gone
-                    _log.error("not_settled", request=str(request.id), outcome=answer.outcome)
+        answers = await self.teller.submit(step, Urgency.SETTLE) if step else ()
+        for request, answer in zip(step, answers, strict=True):
+            if answer.outcome is not Outcome.GRANTED:  # it expired, and the money is gone
+                _log.error("not_settled", request=str(request.id), outcome=answer.outcome)
         self.costs += costs
         for leg in legs:
             self._legs.pop(leg.payer.reservation_id, None)
@@ -379,20 +376,23 @@ class Charge:
     def _is_ending(self) -> bool:
         """Whether an end is in sight: an account that runs dry, or the longest call."""
         bound = self._seconds_max
-        if bound is not None and bound <= self.paid_seconds + self.policy.slice_seconds:
-            return True
-        return self._standings().is_scarce()
+        is_last = bound is not None and bound <= self.paid_seconds + self.policy.slice_seconds
+        return is_last or self._standings().is_scarce()
 
     def _renewal_lead(self) -> float:
-        if self._standings().is_scarce():
-            return self.policy.lead_seconds
-        return max(self.policy.slice_seconds / 2, self.policy.lead_seconds)
+        lead = self.policy.lead_seconds
+        return lead if self._standings().is_scarce() else max(self.policy.slice_seconds / 2, lead)
 
     def _slice(self, is_paying: bool) -> int:
         return self.policy.slice_seconds if is_paying else rating.SECONDS_MAX
 
     def _bounded(self, seconds: int) -> int:
         return seconds if self._seconds_max is None else min(seconds, self._seconds_max)
+
+    def _proven_ms(self) -> int:
+        """What is posted for: were both Asterisk and we gone then, nobody could give it back."""
+        unheard_ms = round((clock.monotonic() - self.heard_until()) * 1000)
+        return self._elapsed_ms() - _PROVEN_MS - unheard_ms
 
     def _elapsed_ms(self) -> int:
         if self._started is None:

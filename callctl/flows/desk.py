@@ -107,6 +107,7 @@ class Desk:
             *(self.teller, self.policy, warnings, self.neighbours),
             in_doubt=self.in_doubt,
             on_news=call.wake,
+            heard_until=lambda: call.ari.heard_until,
         )
         if resumed is not None:
             began_at = resumed.began_at

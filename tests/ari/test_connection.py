@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from callctl import clock
 from callctl.ari.client import AriClient, AriSettings
 from callctl.ari.models import ApplicationReplaced, ChannelStateChange, ChannelUserevent
 from callctl.errors import AriReplaced, AriUnavailable
@@ -131,13 +132,18 @@ async def test_reader_keeps_trying_while_nobody_listens(
     proxy: Proxy, ari: AriClient, inbox: Inbox
 ) -> None:
     """An Asterisk that is away for a while is found when it is back, and the canary with it."""
+    before = clock.monotonic()
+    assert ari.heard_until >= before
     proxy.refuse()
     await inbox.until(lambda: len(inbox.losses) == 1)
     assert not ari.is_connected
+    lost_at = clock.monotonic()
     with pytest.raises(AriUnavailable):
         await ari.asterisk.ping()
+    assert before < ari.heard_until <= lost_at
     await proxy.listen()
     await inbox.until(lambda: len(inbox.connections) == 2)
+    assert ari.heard_until > lost_at
     await ari.events.user_event("canary")
     assert (await inbox.take(ChannelUserevent)).eventname == "canary"
 

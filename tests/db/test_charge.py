@@ -214,6 +214,26 @@ async def test_a_leg_that_begins_later_is_charged_from_there(till: Till) -> None
     assert costs == {caller.leg_id: (45_000, 225_000), line.leg_id: (15_000, 75_000)}
 
 
+async def test_what_asterisk_is_not_there_to_prove_is_not_posted_yet(till: Till) -> None:
+    """A renewal while it is away posts what was talked before; its return tells the rest."""
+    await till.top_up(10_000_000)
+    charge, payer = till.charge(60), till.payer(PER_SECOND)
+    async with open_charge(
+        charge, Bill((payer,)), beside=[], talk_times=talk_of({payer.leg_id: 45_000})
+    ):
+        till.start(charge)
+        till.time.now += 30
+        till.unheard_seconds = 7.0
+        assert (await charge.advance()).is_extended
+        assert charge.posted_micros(payer.reservation_id) == (30 - 7 - 1) * 5_000
+        assert charge.paid_seconds == 120
+        till.time.now += 60
+        till.unheard_seconds = 0.0
+        assert (await charge.advance()).is_extended
+        assert charge.posted_micros(payer.reservation_id) == (90 - 1) * 5_000
+    assert [cost.cost_micros for cost in charge.costs] == [45 * 5_000]
+
+
 async def test_a_price_that_rises_before_the_answer_shortens_the_paid_time(till: Till) -> None:
     """Money was held at the hour of the INVITE; the talk begins in a dearer one."""
     await till.top_up(10_000_000)

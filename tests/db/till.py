@@ -38,6 +38,7 @@ class Till:
     tenant: Tenant
     source: int
     time: FakeClock
+    unheard_seconds: float = 0.0  # since Asterisk was heard last
     neighbours: Neighbours = field(default_factory=Neighbours)
 
     def payer(self, rate: Rate) -> Payer:
@@ -48,7 +49,10 @@ class Till:
 
     def charge(self, slice_seconds: int = 120) -> Charge:
         warnings = Warnings(self.tenant.warn_seconds)
-        return Charge(self.teller, SlicePolicy(slice_seconds, 2.0), warnings, self.neighbours)
+        return Charge(
+            *(self.teller, SlicePolicy(slice_seconds, 2.0), warnings, self.neighbours),
+            heard_until=lambda: self.time.now - self.unheard_seconds,
+        )
 
     def start(self, charge: Charge) -> None:
         """Everybody talks from now on."""

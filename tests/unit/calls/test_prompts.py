@@ -94,7 +94,7 @@ async def test_what_comes_after_silence_waits_for_its_announcer_to_be_gone(
 async def test_what_can_t_be_played_yet_is_begun_by_another_id(
     asterisk: AsteriskDouble, call: Call
 ) -> None:
-    """Asterisk keeps the one as of something to come: a command to it would not reach what plays."""
+    """Asterisk keeps the one as of something to come: a command to it would not reach the music."""
     refusals = 2
 
     def fate(command: str) -> Answer | None:
