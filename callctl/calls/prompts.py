@@ -115,11 +115,8 @@ class Prompts:
         self, prompt: str, language: str, *, is_music: bool, seconds: float = _REPEATS_MAX
     ) -> None:
         """Play `prompt` again and again in the background, for `seconds` even if we die."""
-        before = await self._take_over()
         times = max(1, min(round(seconds), _REPEATS_MAX))  # no prompt is shorter than a second
-        await self._go_on(_Background(_media([prompt] * times), language, is_music), before)
-        if before is not None:
-            await self._halt(before.playback_id)
+        await self._change_to(_Background(_media([prompt] * times), language, is_music))
 
     async def let_ring(self) -> None:
         """The caller is to hear that it rings, if he hears nothing else."""
@@ -134,7 +131,13 @@ class Prompts:
 
     async def stop(self) -> None:
         """Stop what goes on in the background."""
+        await self._change_to(None)
+
+    async def _change_to(self, background: _Background | None) -> None:
+        """Let this, or nothing, go on in the background in place of what does."""
         before = await self._take_over()
+        if background is not None:
+            await self._go_on(background, before)
         if before is not None:
             await self._halt(before.playback_id)
 
@@ -145,7 +148,8 @@ class Prompts:
             for number in range(_IDS):
                 await self._halt(self._background_id(number))
         before, self._background = self._background, None
-        self._call.wake()  # its loop ends
+        if before is not None:
+            self._call.wake()  # its loop ends
         return before
 
     def _is_pressed(self, keys: str) -> bool:
